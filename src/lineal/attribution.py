@@ -1,0 +1,244 @@
+"""The result of an explanation: a frozen, self-contained record. Knows nothing about torch or drawing.
+
+    Σ_i scores[c, i] = f_input[c] − f_baseline[c] + residual[c]          for every output c
+
+Scores stay in the unit of the output; anything that normalises lives in `lineal.views`. Aggregation sums, so the equation above holds
+for words, sentences and spans as it does for tokens, and `error` (a bound on an L1 norm) stays a bound.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, model_validator
+
+from lineal import regroup
+from lineal.errors import ResultError
+from lineal.quadrature.contract import Stop
+
+SCHEMA = 1
+Role = Literal["content", "special", "held"]
+Level = Literal["token", "word", "sentence", "span"]
+
+
+def _frozen_array(value: object) -> NDArray[np.float64]:
+    array = np.array(value, dtype=np.float64)
+    array.setflags(write=False)
+    return array
+
+
+def _plain(array: NDArray[np.float64]) -> Any:
+    """Return nested lists of numbers that JSON can hold: infinities and NaN as strings."""
+    values: Any = array.tolist()
+    return values if np.isfinite(array).all() else _spell(values)
+
+
+def _spell(values: Any) -> Any:
+    if isinstance(values, list):
+        return [_spell(value) for value in values]
+    return values if np.isfinite(values) else str(values)
+
+
+Array = Annotated[NDArray[np.float64], BeforeValidator(_frozen_array), PlainSerializer(_plain, return_type=Any)]
+
+
+class ModelCard(BaseModel):
+    """Which model gave the numbers.
+
+    name: alias, folder or hub id it was loaded by. architecture: class name. kind: encoder, classifier, causal. revision: as asked for.
+    fingerprint: a hash of the weights, equal for equal weights whatever the name. dtype, device: where it ran.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    architecture: str
+    kind: str
+    revision: str | None = None
+    fingerprint: str = ""
+    dtype: str = "float32"
+    device: str = "cpu"
+
+
+class Attribution(BaseModel):
+    """Scores of t tokens for k outputs, with what is needed to judge them.
+
+    texts: the raw texts, one or two. tokens, offsets, segments, word_ids, roles: (t,) per token: its spelling; its character span in
+    `texts[segment]`; which text it comes from (-1 for a special token that comes from none); the tokenizer's word; content (moves along the
+    path), special or held (kept at its own embedding, so its score is exactly 0).
+    scores: (k, t) in `units`. targets, units: (k,). f_input, f_baseline: (k,) F at the text and at the baseline.
+    error: (k,) bound on the L1 distance of a row of scores to the exact integral, and on |residual|; an estimate, not a proof.
+    stops: (k,) why the integration of each output ended. evaluations: gradients computed. tol: the tolerance that was asked for.
+    read: characters of each text the model saw; less than its length after truncation. notes: sentences every view shows.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, populate_by_name=True)
+
+    schema_number: int = Field(default=SCHEMA, alias="schema")
+    texts: tuple[str, ...]
+    tokens: tuple[str, ...]
+    offsets: tuple[tuple[int, int], ...]
+    segments: tuple[int, ...]
+    word_ids: tuple[int | None, ...]
+    roles: tuple[Role, ...]
+    level: Level = "token"
+    scores: Array
+    targets: tuple[str, ...]
+    units: tuple[str, ...]
+    f_input: Array
+    f_baseline: Array
+    error: Array
+    stops: tuple[Annotated[Stop, BeforeValidator(lambda v: Stop[v] if isinstance(v, str) else v), PlainSerializer(lambda s: s.name)], ...]
+    evaluations: int
+    tol: float
+    method: str
+    path: str
+    rule: str
+    baseline: str
+    model: ModelCard
+    versions: dict[str, str] = Field(default_factory=dict)
+    seconds: float = 0.0
+    read: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _agree(self) -> Attribution:
+        t, k = len(self.tokens), len(self.targets)
+        for name in ("offsets", "segments", "word_ids", "roles"):
+            if len(getattr(self, name)) != t:
+                raise ValueError(f"{name} has {len(getattr(self, name))} entries for {t} tokens")
+        if self.scores.shape != (k, t):
+            raise ValueError(f"scores have shape {self.scores.shape}, but there are {k} targets and {t} tokens")
+        for name in ("units", "f_input", "f_baseline", "error", "stops"):
+            if len(getattr(self, name)) != k:
+                raise ValueError(f"{name} has {len(getattr(self, name))} entries for {k} targets")
+        return self
+
+    @property
+    def text(self) -> str:
+        """The first text."""
+        return self.texts[0]
+
+    @property
+    def delta(self) -> NDArray[np.float64]:
+        """(k,) F(input) − F(baseline): what the scores add up to."""
+        return self.f_input - self.f_baseline
+
+    @property
+    def residual(self) -> NDArray[np.float64]:
+        """(k,) Σ_i scores − (F(input) − F(baseline)), the field's convergence delta: 0 for an exact integral."""
+        return np.asarray(self.scores.sum(axis=1) - self.delta)
+
+    @property
+    def mass(self) -> NDArray[np.float64]:
+        """(k,) Σ_i |scores|, the scale that `tol` and `error` are relative to."""
+        return np.asarray(np.abs(self.scores).sum(axis=1))
+
+    @property
+    def cancellation(self) -> NDArray[np.float64]:
+        """(k,) mass / |F(input) − F(baseline)|: 1 when all scores share a sign; large when they cancel. inf when the difference is 0."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = self.mass / np.abs(self.delta)
+        return np.where(self.mass == 0, 1.0, ratio)
+
+    @property
+    def stop(self) -> Stop:
+        """The first reason that is not success, or success."""
+        return next((stop for stop in self.stops if not stop.converged), Stop.CONVERGED)
+
+    @property
+    def converged(self) -> bool:
+        """True when every output converged."""
+        return self.stop.converged
+
+    def words(self) -> Attribution:
+        """Return the same result per word: scores of a word's tokens summed, roles kept apart."""
+        return self._regrouped(regroup.words(self), "word")
+
+    def sentences(self) -> Attribution:
+        """Return the same result per sentence (see `lineal.regroup.sentences` for what ends one)."""
+        return self._regrouped(regroup.sentences(self), "sentence")
+
+    def spans(self, wanted: str | Sequence[tuple[int, int]], segment: int = 0) -> Attribution:
+        """Return the same result per span: a regular expression, or (start, end) in characters of `texts[segment]`.
+
+        What lies between the spans stays as its own items, so the sum is unchanged. Raises InputError for spans that cover no token.
+        """
+        return self._regrouped(regroup.spans(self, wanted, segment), "span")
+
+    def by(self, level: Level) -> Attribution:
+        """Return the result at a level: token (itself), word or sentence."""
+        return {"word": self.words, "sentence": self.sentences}[level]() if level in ("word", "sentence") else self
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the record as plain lists, strings and numbers, ready for `json`."""
+        return self.model_dump(mode="json", by_alias=True)
+
+    def to_json(self, indent: int | None = None) -> str:
+        """Return the record as one JSON document."""
+        return json.dumps(self.to_dict(), ensure_ascii=False, indent=indent, allow_nan=False)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the record as JSON and return the path; the file appears whole or not at all."""
+        target = Path(path)
+        partial = target.with_name(target.name + ".partial")
+        try:
+            partial.write_text(self.to_json(indent=1) + "\n", encoding="utf-8")
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
+        return target
+
+    @classmethod
+    def from_dict(cls, data: Any) -> Attribution:
+        """Return a record from `to_dict` output. Raises ResultError for another schema number or a broken record."""
+        if not isinstance(data, dict) or "schema" not in data:
+            raise ResultError("this is not a Lineal result: it has no 'schema' entry")
+        if data["schema"] != SCHEMA:
+            raise ResultError(f"the result has schema {data['schema']!r}, this version of Lineal reads schema {SCHEMA}")
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise ResultError(f"the result is broken at {'.'.join(map(str, first['loc'])) or 'top level'}: {first['msg']}") from None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Attribution) and self.to_dict() == other.to_dict()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def _regrouped(self, groups: regroup.Groups, level: Level) -> Attribution:
+        firsts = [group[0] for group in groups]
+        fields = {
+            "tokens": tuple(self._spelling(group) for group in groups),
+            "offsets": tuple((self.offsets[group[0]][0], max(self.offsets[i][1] for i in group)) for group in groups),
+            "segments": tuple(self.segments[i] for i in firsts),
+            "word_ids": tuple(self.word_ids[i] for i in firsts),
+            "roles": tuple(self.roles[i] for i in firsts),
+            "scores": _frozen_array(np.stack([self.scores[:, group].sum(axis=1) for group in groups], axis=1)),
+            "level": level,
+        }
+        return self.model_copy(update=fields)
+
+    def _spelling(self, group: list[int]) -> str:
+        segment = self.segments[group[0]]
+        if segment < 0:
+            return " ".join(self.tokens[i] for i in group)
+        begin, end = self.offsets[group[0]][0], max(self.offsets[i][1] for i in group)
+        return self.texts[segment][begin:end].strip() or self.tokens[group[0]]
+
+
+def load_result(path: str | Path) -> Attribution:
+    """Return the record saved at `path`. Raises ResultError when it is missing, no JSON, or no Lineal result. Needs no torch."""
+    try:
+        data = json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ResultError(f"there is no file {path}") from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ResultError(f"{path} is not readable as JSON: {error}") from None
+    return Attribution.from_dict(data)
