@@ -30,7 +30,9 @@ class Stop(Enum):
     CONVERGED = "converged: the estimated error is within the tolerance"
     BUDGET = "not converged: the evaluation budget ran out first; raise max_evaluations, or choose another baseline, target unit or hold"
     ROUNDING = "not converged: the model's own rounding noise is larger than the tolerance; use float32 or float64, or raise tol"
-    NOT_FINITE = "not converged: the gradient is not a finite number somewhere on the path; choose another baseline, or hold the first position"
+    NOT_FINITE = (
+        "not converged: the gradient is not a finite number somewhere on the path; choose another baseline, or hold the first position"
+    )
     FIXED = "not converged: the fixed rule that was asked for leaves an error above the tolerance; use more points or rule='adaptive'"
 
     @property
