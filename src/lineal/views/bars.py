@@ -1,0 +1,69 @@
+"""Which contributions get a bar of their own, so that all bars add up to F(text) − F(baseline)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from lineal.attribution import Attribution
+from lineal.views.cells import By, Cell, cells, level_of
+from lineal.views.numbers import count
+
+TOP = 12
+Kind = Literal["cell", "rest", "special", "held", "residual"]
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One bar. cell: the cell it stands for, None for a sum of several. share: |value| relative to the record's mass."""
+
+    label: str
+    value: float
+    kind: Kind
+    share: float
+    cell: Cell | None = None
+
+
+def bars(record: Attribution, target: int = 0, by: By = "word", top: int = TOP) -> list[Bar]:
+    """Return the `top` strongest contributions, sorted, then everything else, special tokens, held tokens and what is missing.
+
+    The values add up to `record.delta[target]`: the last bar is minus the residual. The stated error is a bound for each of them.
+    """
+    noun = level_of(record, by)
+    groups: dict[str, list[Cell]] = {"content": [], "special": [], "held": []}
+    for cell in cells(record, by):
+        groups[cell.role].append(cell)
+    ranked = ranking(groups["content"], target)
+    cut = top if len(ranked) > top + 1 else len(ranked)
+    found = [_of_cell(record, cell, target) for cell in ranked[:cut]]
+    if rest := ranked[cut:]:
+        found.append(_of_many(record, f"everything else ({count(len(rest), noun)})", "rest", rest, target))
+    if special := groups["special"]:
+        found.append(_of_many(record, "special tokens", "special", special, target))
+    if held := groups["held"]:
+        found.append(_of_many(record, f"held: {held[0].label}" if len(held) == 1 else f"held tokens ({len(held)})", "held", held, target))
+    missing = -float(record.residual[target])
+    return [*found, Bar("not accounted for (residual)", missing, "residual", _share(record, missing, target))]
+
+
+def ranking(items: list[Cell], target: int) -> list[Cell]:
+    """Return cells by falling |value|; what is not a number comes last."""
+    strength = {cell.tokens.start: abs(float(cell.values[target])) for cell in items}
+    return sorted(items, key=lambda cell: (np.isnan(strength[cell.tokens.start]), -strength[cell.tokens.start], cell.tokens.start))
+
+
+def _of_cell(record: Attribution, cell: Cell, target: int) -> Bar:
+    value = float(cell.values[target])
+    return Bar(cell.name, value, "cell", _share(record, value, target), cell)
+
+
+def _of_many(record: Attribution, label: str, kind: Kind, items: list[Cell], target: int) -> Bar:
+    value = float(sum(cell.values[target] for cell in items))
+    return Bar(label, value, kind, _share(record, value, target))
+
+
+def _share(record: Attribution, value: float, target: int) -> float:
+    mass = float(record.mass[target])
+    return abs(value) / mass if mass else 0.0

@@ -1,0 +1,91 @@
+"""In which order a text is drawn: tinted cells, the characters between them, folded quiet passages, and the end nobody read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+
+from lineal.attribution import Attribution
+from lineal.views.cells import By, Cell, by_text, cells
+
+FOLD_FROM = 400
+"""Cells in a text from which quiet passages are folded: about what fits on two screens."""
+QUIET, SHORTEST = 0.1, 24
+"""A cell is quiet below this share of the scale; fewer quiet cells in a row than this are not worth folding."""
+
+
+@dataclass(frozen=True)
+class Ink:
+    """Characters to draw. text: as in the input. cell: the cell they show; None for what lies between cells."""
+
+    text: str
+    cell: Cell | None = None
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A run of the text. quiet: the number of cells in it when it is worth folding, else 0."""
+
+    parts: tuple[Ink, ...]
+    quiet: int = 0
+
+    @property
+    def tokens(self) -> range:
+        """The tokens in it."""
+        inside = [part.cell.tokens for part in self.parts if part.cell]
+        return range(inside[0].start, inside[-1].stop)
+
+
+@dataclass(frozen=True)
+class Page:
+    """One text. unread: its end, when the model did not see it."""
+
+    passages: tuple[Passage, ...]
+    unread: str = ""
+
+
+def flow(record: Attribution, by: By = "word", is_quiet: Callable[[Cell], bool] | None = None) -> list[Page]:
+    """Return each text as passages in reading order; nothing of a text is lost, doubled or moved.
+
+    is_quiet: which cells may be folded away in a long text; None folds nothing.
+    """
+    items = cells(record, by)
+    pages = []
+    for segment, inside in enumerate(by_text(record, items)):
+        read = record.read[segment] if segment < len(record.read) else len(record.texts[segment])
+        parts = tuple(_inks(record.texts[segment], inside, read))
+        folding = is_quiet if len(inside) >= FOLD_FROM else None
+        pages.append(Page(tuple(_passages(parts, folding)), record.texts[segment][read:]))
+    return pages
+
+
+def _inks(text: str, inside: list[Cell], read: int) -> Iterator[Ink]:
+    cursor = 0
+    for cell in inside:
+        start, end = (max(cursor, cell.start), max(cursor, cell.end)) if cell.segment >= 0 else (cursor, cursor)
+        if start > cursor:
+            yield Ink(text[cursor:start])
+        yield Ink(text[start:end], cell)
+        cursor = end
+    if cursor < read:
+        yield Ink(text[cursor:read])
+
+
+def _passages(parts: tuple[Ink, ...], is_quiet: Callable[[Cell], bool] | None) -> Iterator[Passage]:
+    if is_quiet is None:
+        yield Passage(parts)
+        return
+    waiting: tuple[Ink, ...] = ()
+    for quiet, run in groupby(parts, key=lambda part: part.cell is None or (part.cell.role == "content" and is_quiet(part.cell))):
+        found = tuple(run)
+        n = sum(part.cell is not None for part in found)
+        if quiet and n >= SHORTEST:
+            if waiting:
+                yield Passage(waiting)
+            yield Passage(found, n)
+            waiting = ()
+        else:
+            waiting += found
+    if waiting:
+        yield Passage(waiting)

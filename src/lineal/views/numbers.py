@@ -1,0 +1,55 @@
+"""How numbers are written: true minus signs, a few significant digits, percentages."""
+
+from __future__ import annotations
+
+import math
+
+
+def number(value: float, digits: int = 3) -> str:
+    """Return a number in `digits` significant digits: `−0.0312`, `1.5e−07`."""
+    if not math.isfinite(value):
+        return {math.inf: "∞", -math.inf: "−∞"}.get(value, "not a number")
+    text = f"{value:.{digits}g}" if 1e-4 <= abs(value) < 10**digits or value == 0 else _long(value, digits)
+    return text.replace("-", "−")
+
+
+def signed(value: float, digits: int = 3) -> str:
+    """Return a number with its sign in front: `+1.4`, `−2.1`, `0`."""
+    return f"+{number(value, digits)}" if value > 0 else number(value, digits)
+
+
+def fixed(value: float, places: int) -> str:
+    """Return a signed number with `places` decimals, for columns: `+1.400`; 0 has no sign."""
+    if not math.isfinite(value):
+        return signed(value)
+    text = f"{value:+.{places}f}"
+    return (text if float(text) else text[1:]).replace("-", "−")
+
+
+def places(largest: float) -> int:
+    """Return the decimals that show three significant digits of the largest number in a column."""
+    if not math.isfinite(largest) or largest == 0:
+        return 2
+    return min(9, max(0, 2 - math.floor(math.log10(abs(largest)))))
+
+
+def percent(share: float) -> str:
+    """Return a share as a percentage of about two significant digits: `0.31 %`, `41 %`, `230 %`."""
+    if math.isnan(share):
+        return "unknown"
+    if math.isinf(share):
+        return "∞ %"
+    if 0 < abs(share) < 1e-6:
+        return "< 0.0001 %"
+    return f"{number(100 * share, 2 if abs(share) < 1 else 3)} %"
+
+
+def count(n: int, noun: str) -> str:
+    """Return `1 word`, `2,000 words`."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def _long(value: float, digits: int) -> str:
+    if abs(value) >= 1e6 or abs(value) < 1e-4:
+        return f"{value:.{digits - 1}e}"
+    return f"{value:,.0f}"

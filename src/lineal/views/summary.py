@@ -1,0 +1,178 @@
+"""What a record says, in words and a few numbers: the sentence and the badge. Every view shows these; none computes its own."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from lineal.attribution import Attribution
+from lineal.views.bars import ranking
+from lineal.views.cells import By, Cell, cells, level_of, short, visible
+from lineal.views.numbers import count, number, percent, signed
+
+CANCELLATION = 5.0
+"""Ratio mass / |F(text) − F(baseline)| from which a caution is shown: a tolerance of 1 % of the mass is then 5 % of the difference."""
+
+_OF_A_LABEL = {"logit", "log-odds", "logodds", "probability", "log-probability", "logprob", "surprisal"}
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A piece of a sentence. kind: plain, name (a piece of somebody's text), up or down (a signed number), warning."""
+
+    text: str
+    kind: Literal["plain", "name", "up", "down", "warning"] = "plain"
+
+
+@dataclass(frozen=True)
+class Badge:
+    """How far the numbers of one target can be trusted.
+
+    headline, reason: the verdict and the sentence that explains it. error_share, residual_share: relative to the mass Σ|scores|.
+    residual_of_delta: relative to |F(text) − F(baseline)|. cancellation: mass / |F(text) − F(baseline)|. caution: a sentence, or empty.
+    """
+
+    converged: bool
+    headline: str
+    reason: str
+    error: float
+    error_share: float
+    residual: float
+    residual_share: float
+    residual_of_delta: float
+    cancellation: float
+    caution: str
+    evaluations: int
+    tol: float
+
+    @property
+    def facts(self) -> tuple[str, ...]:
+        """The numbers as short phrases."""
+        return (
+            f"error ≤ {number(self.error, 2)} ({percent(self.error_share)} of the mass; asked for {percent(self.tol)})",
+            f"residual {signed(self.residual, 2)} ({percent(self.residual_of_delta)} of F(text) − F(baseline))",
+            f"mass / |difference| {number(self.cancellation, 3)}",
+            count(self.evaluations, "gradient evaluation"),
+        )
+
+
+def sentence(record: Attribution, target: int = 0, by: By = "word") -> tuple[Piece, ...]:
+    """Return the finding as one sentence in pieces, a warning in front when the target did not converge."""
+    return _warning(record, target) + _finding(record, target, by)
+
+
+def spoken(pieces: tuple[Piece, ...]) -> str:
+    """Return a sentence as a plain string, names between asterisks."""
+    return "".join(f"*{piece.text}*" if piece.kind == "name" else piece.text for piece in pieces)
+
+
+def badge(record: Attribution, target: int = 0) -> Badge:
+    """Return the verdict on one target's numbers."""
+    stop, mass, delta = record.stops[target], float(record.mass[target]), float(record.delta[target])
+    residual, error, cancellation = float(record.residual[target]), float(record.error[target]), float(record.cancellation[target])
+    headline, _, reason = stop.value.partition(": ")
+    return Badge(
+        converged=stop.converged,
+        headline=headline.capitalize(),
+        reason=reason,
+        error=error,
+        error_share=_ratio(error, mass),
+        residual=residual,
+        residual_share=_ratio(abs(residual), mass),
+        residual_of_delta=_ratio(abs(residual), abs(delta)),
+        cancellation=cancellation,
+        caution=_caution(cancellation),
+        evaluations=record.evaluations,
+        tol=record.tol,
+    )
+
+
+def quantity(record: Attribution, target: int = 0) -> str:
+    """Return what is explained, named: `the logit of POSITIVE`, `similarity to text 2 (cosine)`."""
+    name, unit = target_name(record, target), visible(record.units[target])
+    if unit.lower() in _OF_A_LABEL:
+        return f"the {unit} of {name}"
+    return f"{name} ({unit})" if unit and unit.lower() not in name.lower() else name
+
+
+def target_name(record: Attribution, target: int) -> str:
+    """Return a target's name for print: no blanks around it, blank ones spelled."""
+    name = record.targets[target]
+    return visible(name.strip()) or repr(name)
+
+
+def about(record: Attribution) -> str:
+    """Return where the numbers come from, on one line: method, model, baseline."""
+    return " · ".join(visible(part) for part in (record.method, record.model.name, f"baseline: {record.baseline}") if part)
+
+
+def truncations(record: Attribution) -> tuple[str, ...]:
+    """Return one sentence per text that was not read to its end."""
+    whose = "the text" if len(record.texts) == 1 else "text {}"
+    return tuple(
+        f"The model read only the first {read:,} of the {len(text):,} characters of {whose.format(i + 1)}."
+        for i, (text, read) in enumerate(zip(record.texts, record.read, strict=False))
+        if read < len(text)
+    )
+
+
+def _warning(record: Attribution, target: int) -> tuple[Piece, ...]:
+    if record.stops[target].converged:
+        return ()
+    error, mass = float(record.error[target]), float(record.mass[target])
+    if not math.isfinite(error):
+        return (Piece("Not converged, and the error is unbounded: do not read anything into these numbers. ", "warning"),)
+    off = f"any number here may be off by {number(error, 2)} ({percent(_ratio(error, mass))} of the mass)"
+    return (Piece(f"Not converged: {off}. ", "warning"),)
+
+
+def _finding(record: Attribution, target: int, by: By) -> tuple[Piece, ...]:
+    what, noun = quantity(record, target), level_of(record, by)
+    mass = float(record.mass[target])
+    if not math.isfinite(mass):
+        return (Piece(f"Some scores of {what} are not finite numbers."),)
+    if mass == 0:
+        return (Piece(f"No {noun} moves {what}: every score is 0."),)
+    ranked = ranking([cell for cell in cells(record, by) if cell.role == "content"], target)
+    strongest = [(short(cell.name, 40), float(cell.values[target])) for cell in ranked[:2] if _counts(cell, ranked[0], target)]
+    pieces: list[Piece] = []
+    for i, (name, value) in enumerate(strongest):
+        pieces += [Piece(", ")] * (i > 0) + _move(name, value, f" {_to_or_off(value)} {what}" if i == 0 else " off" * (value < 0))
+    opening = f"; all {noun}s together " if pieces else f"No {noun} stands out in {what}; all {noun}s together "
+    total = float(record.scores[target].sum())
+    return (*pieces, Piece(opening), Piece(signed(total, 2), "down" if total < 0 else "up"), Piece(_agreement(record, target)))
+
+
+def _move(name: str, value: float, ending: str) -> list[Piece]:
+    amount = Piece(number(abs(value), 2), "down" if value < 0 else "up")
+    return [Piece(name, "name"), Piece(" takes " if value < 0 else " adds "), amount, Piece(ending)]
+
+
+def _counts(cell: Cell, first: Cell, target: int) -> bool:
+    """Return whether a cell is worth a mention beside the strongest: a tenth of it, and not 0."""
+    value, strongest = abs(float(cell.values[target])), abs(float(first.values[target]))
+    return value > 0 and value >= 0.1 * strongest
+
+
+def _to_or_off(value: float) -> str:
+    return "off" if value < 0 else "to"
+
+
+def _agreement(record: Attribution, target: int) -> str:
+    residual, delta = abs(float(record.residual[target])), abs(float(record.delta[target]))
+    within = percent(residual / delta) if residual <= delta and delta else f"{number(residual, 2)} {visible(record.units[target])}".strip()
+    return f", which is F(text) − F(baseline) to within {within}."
+
+
+def _caution(cancellation: float) -> str:
+    if not cancellation >= CANCELLATION:
+        return ""
+    times = f"{number(cancellation, 2)} times" if math.isfinite(cancellation) else "infinitely many times"
+    return f"Ups and downs cancel: they add up to {times} the difference they leave, so the error is larger relative to that difference."
+
+
+def _ratio(part: float, whole: float) -> float:
+    if part == 0:
+        return 0.0
+    return part / whole if whole else math.inf
