@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lineal.errors import OptionError
 from lineal.quadrature.contract import Ask, Floats, Integral, Stop
@@ -27,16 +26,19 @@ class Fixed:
     """
 
     def __init__(self, rule: Rule, tol: float = 0.01, breaks: Sequence[float] = (0.0, 1.0)) -> None:
+        """Check the options."""
         self._rule, self._tol, self._edges = rule, check_tol(tol), checked_breaks(breaks)
         self._result: Integral | None = None
 
     def ask(self) -> Ask | None:
+        """Return the points, or None when the integration has ended."""
         if self._result is not None:
             return None
         open_ends = [end for end, node in ((0.0, self._rule.nodes[0]), (1.0, self._rule.nodes[-1])) if node != end]
         return Ask(_alphas(self._rule.nodes, self._edges), np.array(open_ends))
 
     def tell(self, values: Floats, derivatives: Floats, ends: Floats) -> None:
+        """Take the answers to the last ask, in its order; see `Schedule.tell`."""
         rows = list(ends)
         f_start = values[0] if self._rule.nodes[0] == 0 else rows.pop(0)
         f_end = values[-1] if self._rule.nodes[-1] == 1 else rows.pop(0)
@@ -44,6 +46,7 @@ class Fixed:
         self._result = _compared(self._rule, self._edges, pieces, f_start, f_end, self._tol, Stop.FIXED)
 
     def integral(self) -> Integral:
+        """Return the result; valid once `ask` has returned None."""
         assert self._result is not None, "the integration has not ended"
         return self._result
 
@@ -58,20 +61,23 @@ class Nested:
     """
 
     def __init__(self, tol: float = 0.01, max_evaluations: int = 1000, breaks: Sequence[float] = (0.0, 1.0)) -> None:
+        """Check the options."""
         self._tol, self._edges, self._limit = check_tol(tol), checked_breaks(breaks), max_evaluations
-        self._level, self._pieces = COARSEST, np.empty(0)
+        self._level, self._pieces = COARSEST, np.empty((0, 0, 0, 0))
         self._ends: tuple[Floats, Floats] = (np.empty(0), np.empty(0))
         self._result: Integral | None = None
         if self._size(COARSEST) > max_evaluations:
             raise OptionError(f"max_evaluations is {max_evaluations}; the first round alone takes {self._size(COARSEST)}")
 
     def ask(self) -> Ask | None:
+        """Return the points, or None when the integration has ended."""
         if self._result is not None:
             return None
         nodes = clenshaw_curtis(2**self._level + 1).nodes
         return Ask(_alphas(nodes if self._level == COARSEST else nodes[1::2], self._edges), np.empty(0))
 
     def tell(self, values: Floats, derivatives: Floats, ends: Floats) -> None:
+        """Take the answers to the last ask, in its order; see `Schedule.tell`."""
         new = derivatives.reshape(len(self._edges) - 1, -1, *derivatives.shape[1:])
         if self._level == COARSEST:
             self._pieces, self._ends = new, (values[0], values[-1])
@@ -85,11 +91,12 @@ class Nested:
             self._result = result
 
     def integral(self) -> Integral:
+        """Return the result; valid once `ask` has returned None."""
         assert self._result is not None, "the integration has not ended"
         return self._result
 
     def _size(self, level: int) -> int:
-        return (2**level + 1) * (len(self._edges) - 1)
+        return int(2**level + 1) * (len(self._edges) - 1)
 
 
 def _alphas(nodes: Floats, edges: Floats) -> Floats:
@@ -107,8 +114,8 @@ def _compared(rule: Rule, edges: Floats, pieces: Floats, f_start: Floats, f_end:
     residual = np.abs(value.sum(axis=-1) - (f_end - f_start))
     error = np.maximum(residual, np.abs(value - low).sum(axis=-1))
     error = np.where(usable & np.isfinite(error), error, np.inf)
-    good = error <= tol * np.abs(value).sum(axis=-1)
-    stops = tuple(_reason(bool(g), bool(u), otherwise) for g, u in zip(good, usable, strict=True))
+    goals = tol * np.abs(value).sum(axis=-1)
+    stops = tuple(_reason(e <= goal, e < np.inf, otherwise) for e, goal in zip(error.tolist(), goals.tolist(), strict=True))
     return Integral(value, error, f_start, f_end, pieces.shape[0] * pieces.shape[1], stops)
 
 

@@ -46,6 +46,7 @@ class Rule:
     degree: int
 
     def __post_init__(self) -> None:
+        """Check that nodes, weights and degree belong together."""
         if not self.nodes.shape == self.weights.shape == self.low_weights.shape or self.nodes.ndim != 1:
             raise ValueError(f"{self.name}: nodes, weights and low_weights must be three vectors of one length")
         if not (np.all(np.diff(self.nodes) > 0) and self.nodes[0] >= 0 and self.nodes[-1] <= 1):
@@ -56,6 +57,7 @@ class Rule:
         _check_moments(f"{self.name}, lower rule", self.nodes, self.low_weights, 0)
 
     def __len__(self) -> int:
+        """Return the number of nodes."""
         return len(self.nodes)
 
     @property
@@ -170,7 +172,7 @@ def _broken_line(nodes: Floats) -> Floats:
     if len(nodes) == 1:
         return np.ones(1)
     steps = np.diff(nodes)
-    weights = (np.append(steps, 0) + np.append(0, steps)) / 2
+    weights: Floats = (np.append(steps, 0) + np.append(0, steps)) / 2
     for end, (near, far), gap in ((0, (0, 1), nodes[0]), (1, (-1, -2), 1 - nodes[-1])):
         lean = gap**2 / 2 / steps[-end]  # the straight continuation moves this much weight beyond the end node
         weights[near] += gap + lean
@@ -181,7 +183,8 @@ def _broken_line(nodes: Floats) -> Floats:
 def _interpolatory(nodes: Floats) -> Floats:
     """Weights that integrate the polynomial through all nodes (stable for nodes that crowd at the ends)."""
     basis = legendre.legvander(2 * nodes - 1, len(nodes) - 1)
-    return np.linalg.solve(basis.T, np.eye(1, len(nodes))[0])
+    weights: Floats = np.linalg.solve(basis.T, np.eye(1, len(nodes))[0])
+    return weights
 
 
 def _thinned(nodes: Floats) -> Floats:
