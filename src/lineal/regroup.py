@@ -7,6 +7,7 @@ Every function returns groups: a list of index lists, in text order, that covers
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING
 
@@ -34,7 +35,7 @@ def sentences(record: Attribution) -> Groups:
         if record.segments[i] < 0:
             return ("token", i)
         begin = _first_visible(record, i)
-        return sum(1 for start in starts[record.segments[i]] if start <= begin)
+        return bisect_right(starts[record.segments[i]], begin)
 
     return _runs(record, sentence)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,6 +25,11 @@ class Bar:
     kind: Kind
     share: float
     cell: Cell | None = None
+
+    @property
+    def is_exact(self) -> bool:
+        """True for what is no integral: tokens that do not move, and the residual, which is known."""
+        return self.kind == "residual" or (self.kind in ("special", "held") and self.value == 0)
 
 
 def bars(record: Attribution, target: int = 0, by: By = "word", top: int = TOP) -> list[Bar]:
@@ -48,10 +54,9 @@ def bars(record: Attribution, target: int = 0, by: By = "word", top: int = TOP) 
     return [*found, Bar("not accounted for (residual)", missing, "residual", _share(record, missing, target))]
 
 
-def ranking(items: list[Cell], target: int) -> list[Cell]:
-    """Return cells by falling |value|; what is not a number comes last."""
-    strength = {cell.tokens.start: abs(float(cell.values[target])) for cell in items}
-    return sorted(items, key=lambda cell: (np.isnan(strength[cell.tokens.start]), -strength[cell.tokens.start], cell.tokens.start))
+def ranking(items: Sequence[Cell], target: int) -> list[Cell]:
+    """Return cells by falling |value|, in text order among equals; what is not a number comes first, for it spoils the sum."""
+    return sorted(items, key=lambda cell: -float(np.nan_to_num(abs(cell.values[target]), nan=np.inf)))
 
 
 def _of_cell(record: Attribution, cell: Cell, target: int) -> Bar:

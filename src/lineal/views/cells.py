@@ -6,8 +6,9 @@ Every token is in exactly one cell, so cells add up to what tokens add up to.
 
 from __future__ import annotations
 
+import weakref
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -20,8 +21,11 @@ from lineal.attribution import Attribution, Role
 By = Literal["word", "token", "sentence"]
 
 _GROUPINGS: dict[str, Callable[[Attribution], regroup.Groups]] = {"word": regroup.words, "sentence": regroup.sentences}
-_PICTURES = {code: 0x2400 + code for code in range(32) if chr(code) not in "\t\n"} | {0x7F: 0x2421} | dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
+_PICTURES = (
+    {code: 0x2400 + code for code in range(32) if chr(code) not in "\t\n"} | {0x7F: 0x2421} | dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
+)
 _PICTURES |= dict.fromkeys(range(0xD800, 0xE000), 0xFFFD)
+_kept: dict[int, dict[By, tuple[Cell, ...]]] = {}
 _BLANKS = {"\n": "↵", "\t": "⇥"}
 
 
@@ -29,7 +33,7 @@ _BLANKS = {"\n": "↵", "\t": "⇥"}
 class Cell:
     """One thing to tint.
 
-    tokens: the tokens in it, a run. segment: the text it comes from, -1 for none. start, end: its visible characters in that text, empty for
+    tokens: the tokens in it, a run. segment: the text it comes from, -1 for none. start, end: its visible characters in that text, none for
     a chip. label: how to name it. nth, of: which occurrence of that label it is. values: (k,) sums of its tokens' scores.
     """
 
@@ -54,11 +58,18 @@ class Cell:
         return self.label if self.of == 1 else f"{self.label} ({self.nth} of {self.of})"
 
 
-def cells(record: Attribution, by: By = "word") -> list[Cell]:
-    """Return the record's cells in token order. A record that is grouped already keeps its own grouping."""
-    singles = [[i] for i in range(len(record.tokens))]
-    groups = _GROUPINGS[by](record) if record.level == "token" and by in _GROUPINGS else singles
-    return _numbered([_cell(record, group) for group in _joined(record, groups)])
+def cells(record: Attribution, by: By = "word") -> tuple[Cell, ...]:
+    """Return the record's cells in token order. A record that is grouped already keeps its own grouping.
+
+    Computed once per record and level and kept for as long as the record lives: records do not change.
+    """
+    if id(record) not in _kept:
+        _kept[id(record)] = {}
+        weakref.finalize(record, _kept.pop, id(record), None)
+    known = _kept[id(record)]
+    if by not in known:
+        known[by] = _cells(record, by)
+    return known[by]
 
 
 def level_of(record: Attribution, by: By) -> str:
@@ -72,10 +83,10 @@ def levels(record: Attribution) -> tuple[By, ...]:
         return ("word",)
     n = len(cells(record, "word"))
     others: tuple[By, ...] = ("token", "sentence")
-    return ("word", *(by for by in others if 1 < _content(cells(record, by)) and len(cells(record, by)) != n))
+    return ("word", *(by for by in others if _content(cells(record, by)) > 1 and len(cells(record, by)) != n))
 
 
-def by_text(record: Attribution, items: list[Cell]) -> list[list[Cell]]:
+def by_text(record: Attribution, items: Sequence[Cell]) -> list[list[Cell]]:
     """Return the cells of each text; a cell of no text goes with the text before it, or with the first."""
     texts: list[list[Cell]] = [[] for _ in record.texts]
     current = next((cell.segment for cell in items if cell.segment >= 0), 0)
@@ -99,7 +110,13 @@ def short(text: str, limit: int) -> str:
     return f"{line[: limit - 1 - tail]}…{line[len(line) - tail :]}"
 
 
-def _content(items: list[Cell]) -> int:
+def _cells(record: Attribution, by: By) -> tuple[Cell, ...]:
+    singles = [[i] for i in range(len(record.tokens))]
+    groups = _GROUPINGS[by](record) if record.level == "token" and by in _GROUPINGS else singles
+    return _numbered([_cell(record, group) for group in _joined(record, groups)])
+
+
+def _content(items: Sequence[Cell]) -> int:
     return sum(cell.role == "content" for cell in items)
 
 
@@ -145,11 +162,12 @@ def _cell(record: Attribution, group: list[int]) -> Cell:
     )
 
 
-def _numbered(items: list[Cell]) -> list[Cell]:
+def _numbered(items: list[Cell]) -> tuple[Cell, ...]:
     total = Counter(cell.label for cell in items)
     seen: Counter[str] = Counter()
-    numbered = []
-    for cell in items:
+
+    def number(cell: Cell) -> Cell:
         seen[cell.label] += 1
-        numbered.append(replace(cell, nth=seen[cell.label], of=total[cell.label]))
-    return numbered
+        return cell if total[cell.label] == 1 else replace(cell, nth=seen[cell.label], of=total[cell.label])
+
+    return tuple(number(cell) for cell in items)

@@ -13,6 +13,8 @@ FOLD_FROM = 400
 """Cells in a text from which quiet passages are folded: about what fits on two screens."""
 QUIET, SHORTEST = 0.1, 24
 """A cell is quiet below this share of the scale; fewer quiet cells in a row than this are not worth folding."""
+CONTEXT = 16
+"""Inks (words and the blanks between them) that stay unfolded on each side of what is not quiet."""
 
 
 @dataclass(frozen=True)
@@ -73,19 +75,22 @@ def _inks(text: str, inside: list[Cell], read: int) -> Iterator[Ink]:
 
 
 def _passages(parts: tuple[Ink, ...], is_quiet: Callable[[Cell], bool] | None) -> Iterator[Passage]:
+    """Cut a text where long quiet runs begin and end, leaving a few quiet words of context at their edges."""
     if is_quiet is None:
         yield Passage(parts)
         return
-    waiting: tuple[Ink, ...] = ()
+    cursor = begin = 0
     for quiet, run in groupby(parts, key=lambda part: part.cell is None or (part.cell.role == "content" and is_quiet(part.cell))):
-        found = tuple(run)
-        n = sum(part.cell is not None for part in found)
-        if quiet and n >= SHORTEST:
-            if waiting:
-                yield Passage(waiting)
-            yield Passage(found, n)
-            waiting = ()
-        else:
-            waiting += found
-    if waiting:
-        yield Passage(waiting)
+        length = len(tuple(run))
+        end = begin + length
+        first, last = begin + CONTEXT * (begin > 0), end - CONTEXT * (end < len(parts))
+        last += last < len(parts) and parts[last].cell is None  # what follows starts with a word, not with a blank
+        begin = end
+        folded = parts[first:last] if quiet else ()
+        if (n := sum(part.cell is not None for part in folded)) >= SHORTEST:
+            if first > cursor:
+                yield Passage(parts[cursor:first])
+            yield Passage(folded, n)
+            cursor = last
+    if cursor < len(parts):
+        yield Passage(parts[cursor:])

@@ -25,7 +25,7 @@ from lineal.attribution import Attribution
 from lineal.views import numbers, summary
 from lineal.views.bars import Bar, bars
 from lineal.views.cells import By, Cell, cells, level_of, levels, short, visible
-from lineal.views.flow import FOLD_FROM, QUIET, Page, flow
+from lineal.views.flow import FOLD_FROM, QUIET, Passage, flow
 from lineal.views.palette import scale, strength
 
 MOST_TARGETS = 64
@@ -84,27 +84,40 @@ def page(records: Attribution | Sequence[Attribution], *, title: str | None = No
     Records whose targets share a unit share one colour scale.
     """
     several = [records] if isinstance(records, Attribution) else list(records)
-    script, style = _asset("page.js"), _asset("marks.css") + _asset("page.css")
-    return _environment().get_template("page.html").render(
-        title=title or short(visible(several[0].text), 60) if several else "Lineal",
-        articles=[_article(record, i, several, headings) for i, record in enumerate(several)],
-        shared=len(several) > 1 and len({unit for record in several for unit in record.units}) < sum(len(set(r.units)) for r in several),
-        data=_json({"records": [record.to_dict() for record in several], "scales": _scales(several)}),
-        style=Markup(style),
-        script=Markup(script),
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    script, style, scales = _asset("page.js"), _asset("marks.css") + _asset("page.css"), _scales(several)
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            title=visible(title) if title else _title(several),
+            articles=[_article(record, i, several, headings) for i, record in enumerate(several)],
+            shared=len(several) > 1
+            and len({unit for record in several for unit in record.units}) < sum(len(set(r.units)) for r in several),
+            data=_json({"records": [record.to_dict() for record in several], "scales": scales}),
+            headings=headings,
+            scales=scales,
+            style=Markup(style),
+            script=Markup(script),
+            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        )
     )
 
 
 def fragment(record: Attribution, *, by: By = "word", target: int = 0) -> str:
     """Return one record as an HTML fragment for a notebook cell: no script, no ids, styles that touch nothing outside of it."""
-    return _environment().get_template("fragment.html").render(
-        article=_article(record, 0, [record], (), shown=((by,), (target,))), style=Markup(_asset("marks.css"))
+    return (
+        _environment()
+        .get_template("fragment.html")
+        .render(article=_article(record, 0, [record], (), shown=((by,), (target,))), style=Markup(_asset("marks.css")))
     )
 
 
 def _article(
-    record: Attribution, index: int, several: list[Attribution], headings: Sequence[str], shown: tuple[tuple[By, ...], tuple[int, ...]] | None = None
+    record: Attribution,
+    index: int,
+    several: list[Attribution],
+    headings: Sequence[str],
+    shown: tuple[tuple[By, ...], tuple[int, ...]] | None = None,
 ) -> dict[str, Any]:
     """Return what the templates draw of one record."""
     offered, targets = shown or (levels(record), strongest_targets(record))
@@ -112,7 +125,7 @@ def _article(
     return {
         "index": index,
         "record": record,
-        "heading": headings[index] if index < len(headings) else summary.quantity(record, targets[0]) if len(targets) == 1 else f"{len(record.targets)} targets",
+        "heading": visible(headings[index]) if index < len(headings) else _heading(record, targets),
         "by": offered[0],
         "levels": [(by, level_of(record, by) + "s") for by in offered],
         "scales": scales,
@@ -133,16 +146,23 @@ def strongest_targets(record: Attribution) -> tuple[int, ...]:
     return tuple(sorted(int(c) for c in order))
 
 
+def _heading(record: Attribution, targets: tuple[int, ...]) -> str:
+    what = summary.quantity(record, targets[0]) if len(targets) == 1 else numbers.count(len(record.targets), "target")
+    return what[:1].upper() + what[1:]
+
+
 def _panel(record: Attribution, target: int, offered: tuple[By, ...]) -> Panel:
     charts = {by: _chart(bars(record, target, by), float(record.error[target])) for by in offered}
-    return Panel(target, summary.target_name(record, target), summary.sentence(record, target, offered[0]), summary.badge(record, target), charts)
+    return Panel(
+        target, summary.target_name(record, target), summary.sentence(record, target, offered[0]), summary.badge(record, target), charts
+    )
 
 
 def _chart(found: list[Bar], error: float) -> Chart:
     """Lay bars out on an axis that holds them and their whiskers; a whisker beyond the axis is cut at its ends."""
     finite = [bar.value for bar in found if math.isfinite(bar.value)] + [0.0]
-    reach = min(error, 1.2 * (max(finite) - min(finite))) if math.isfinite(error) else 0.6 * (max(finite) - min(finite))
-    low, high = min(finite) - reach * (min(finite) < 0), max(finite) + reach * (max(finite) > 0)
+    room = min(error, 1.2 * (max(finite) - min(finite))) if math.isfinite(error) else 0.6 * (max(finite) - min(finite))
+    low, high = min(finite) - room * (min(finite) < 0), max(finite) + room * (max(finite) > 0)
     unit = 100 / (high - low) if high > low else 0.0
 
     def at(value: float) -> float:
@@ -151,7 +171,8 @@ def _chart(found: list[Bar], error: float) -> Chart:
     def stroke(bar: Bar) -> Stroke:
         value = bar.value if math.isfinite(bar.value) else 0.0
         left, right = at(min(0.0, value)), at(max(0.0, value))
-        begin, end = at(value - error), at(value + error)
+        reach = 0.0 if bar.is_exact else error
+        begin, end = at(value - reach), at(value + reach)
         return Stroke(bar, left, round(right - left, 2), begin, round(end - begin, 2))
 
     return Chart([stroke(bar) for bar in found], at(0.0), numbers.places(max(map(abs, finite))), error)
@@ -164,7 +185,11 @@ def _heat(record: Attribution, targets: tuple[int, ...]) -> Heat:
     kept = {cell.tokens.start for cell in loudest}
     columns = [cell for cell in items if cell.tokens.start in kept]
     others = [cell for cell in items if cell.tokens.start not in kept]
-    return Heat(columns, len(others), [[float(cell.values[c]) for cell in columns] + [float(sum(cell.values[c] for cell in others))] * bool(others) for c in rows])
+    return Heat(
+        columns,
+        len(others),
+        [[float(cell.values[c]) for cell in columns] + [float(sum(cell.values[c] for cell in others))] * bool(others) for c in rows],
+    )
 
 
 def _quiet(record: Attribution, several: list[Attribution], by: By) -> Callable[[Cell], bool]:
@@ -180,23 +205,40 @@ def _scales(several: list[Attribution]) -> dict[str, dict[str, float]]:
 
 def _details(record: Attribution) -> list[tuple[str, str]]:
     """Return the provenance as (name, value) rows."""
-    model = record.model
-    rows = [
-        ("Method", f"{record.method}; path: {record.path}; rule: {record.rule}"),
-        ("Baseline", record.baseline),
-        ("Tolerance", f"{numbers.percent(record.tol)} of the mass; {numbers.count(record.evaluations, 'gradient evaluation')}; {numbers.number(record.seconds)} s"),
-        ("Model", " · ".join(part for part in (model.name, model.architecture, model.kind, model.revision and f"revision {model.revision}") if part)),
-        ("Weights", " · ".join(part for part in (model.fingerprint and f"fingerprint {model.fingerprint}", model.dtype, model.device) if part)),
-        ("Versions", ", ".join(f"{name} {version}" for name, version in sorted(record.versions.items()))),
-        ("Tokens", f"{len(record.tokens):,}, of which " + ", ".join(f"{record.roles.count(role):,} {role}" for role in ("content", "special", "held"))),
-    ]
-    return [(name, visible(value)) for name, value in rows if value]
+    model, count = record.model, numbers.count
+    roles = ", ".join(f"{record.roles.count(role):,} {role}" for role in ("content", "special", "held"))
+    rows = {
+        "Method": f"{record.method}; path: {record.path}; rule: {record.rule}",
+        "Baseline": record.baseline,
+        "Tolerance": f"{numbers.percent(record.tol)} of the mass",
+        "Work": f"{count(record.evaluations, 'gradient')} in {numbers.number(record.seconds)} s",
+        "Model": _dotted(model.name, model.architecture, model.kind, model.revision and f"revision {model.revision}"),
+        "Weights": _dotted(model.fingerprint and f"fingerprint {model.fingerprint}", model.dtype, model.device),
+        "Versions": ", ".join(f"{name} {version}" for name, version in sorted(record.versions.items())),
+        "Tokens": f"{len(record.tokens):,}, of which {roles}",
+    }
+    return [(name, visible(value)) for name, value in rows.items() if value]
+
+
+def _dotted(*parts: str | None) -> str:
+    return " · ".join(part for part in parts if part)
+
+
+def _title(several: list[Attribution], limit: int = 70) -> str:
+    """Return the first words of the first text, and how many results follow."""
+    line = " ".join(visible(several[0].text).split())
+    opening = line if len(line) <= limit else line[: limit - 1].rsplit(" ", 1)[0] + " …"
+    return opening if len(several) == 1 else f"{opening} and {numbers.count(len(several) - 1, 'more result')}"
+
+
+def _passage_sum(passage: Passage, target: int) -> float:
+    return float(sum(part.cell.values[target] for part in passage.parts if part.cell))
 
 
 def _json(value: Any) -> Markup:
     """Return JSON that is safe inside a script element: nothing in it can end the element or open another."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return Markup(_UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text))  # noqa: S704
+    return Markup(_UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text))
 
 
 @cache
@@ -210,6 +252,6 @@ def _environment() -> Environment:
         loader=PackageLoader("lineal.views", "assets"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     found.filters |= {"visible": visible, "short": short, "number": numbers.number, "signed": numbers.signed, "fixed": numbers.fixed}
-    found.filters |= {"percent": numbers.percent, "count": numbers.count}
-    found.globals |= {"strength": strength, "Page": Page}
+    found.filters |= {"percent": numbers.percent, "share": numbers.share, "count": numbers.count, "unbroken": numbers.unbroken}
+    found.globals |= {"strength": strength, "passage_sum": _passage_sum}
     return found

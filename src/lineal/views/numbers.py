@@ -21,16 +21,16 @@ def signed(value: float, digits: int = 3) -> str:
 def fixed(value: float, places: int) -> str:
     """Return a signed number with `places` decimals, for columns: `+1.400`; 0 has no sign."""
     if not math.isfinite(value):
-        return signed(value)
+        return "NaN" if math.isnan(value) else signed(value)
     text = f"{value:+.{places}f}"
     return (text if float(text) else text[1:]).replace("-", "−")
 
 
 def places(largest: float) -> int:
-    """Return the decimals that show three significant digits of the largest number in a column."""
+    """Return the decimals that show four significant digits of the largest number in a column."""
     if not math.isfinite(largest) or largest == 0:
         return 2
-    return min(9, max(0, 2 - math.floor(math.log10(abs(largest)))))
+    return min(9, max(0, 3 - math.floor(math.log10(abs(largest)))))
 
 
 def percent(share: float) -> str:
@@ -44,9 +44,21 @@ def percent(share: float) -> str:
     return f"{number(100 * share, 2 if abs(share) < 1 else 3)} %"
 
 
+def share(part: float) -> str:
+    """Return a percentage short enough for a column: nothing finer than a tenth of a percent."""
+    if math.isnan(part):
+        return "–"
+    return "< 0.1 %" if 0 < part < 0.001 else percent(part)
+
+
 def count(n: int, noun: str) -> str:
     """Return `1 word`, `2,000 words`."""
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def unbroken(text: str) -> str:
+    """Return `text` with its formula kept on one line."""
+    return text.replace("F(text) − F(baseline)", "F(text)\u00a0−\u00a0F(baseline)")
 
 
 def _long(value: float, digits: int) -> str:

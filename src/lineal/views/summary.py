@@ -50,10 +50,10 @@ class Badge:
     def facts(self) -> tuple[str, ...]:
         """The numbers as short phrases."""
         return (
-            f"error ≤ {number(self.error, 2)} ({percent(self.error_share)} of the mass; asked for {percent(self.tol)})",
+            f"error ≤ {number(self.error, 2)} ({percent(self.error_share)} of mass, {percent(self.tol)} asked)",
             f"residual {signed(self.residual, 2)} ({percent(self.residual_of_delta)} of F(text) − F(baseline))",
             f"mass / |difference| {number(self.cancellation, 3)}",
-            count(self.evaluations, "gradient evaluation"),
+            count(self.evaluations, "gradient"),
         )
 
 
@@ -162,7 +162,9 @@ def _to_or_off(value: float) -> str:
 def _agreement(record: Attribution, target: int) -> str:
     residual, delta = abs(float(record.residual[target])), abs(float(record.delta[target]))
     within = percent(residual / delta) if residual <= delta and delta else f"{number(residual, 2)} {visible(record.units[target])}".strip()
-    return f", which is F(text) − F(baseline) to within {within}."
+    if record.stops[target].converged:
+        return f", which is F(text) − F(baseline) to within {within}."
+    return f", while F(text) − F(baseline) is {signed(float(record.delta[target]), 2)}."
 
 
 def _caution(cancellation: float) -> str:

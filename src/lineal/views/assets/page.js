@@ -1,0 +1,119 @@
+"use strict";
+(() => {
+  const { records, scales } = JSON.parse(document.getElementById("data").textContent);
+  const tip = document.getElementById("tip");
+  const spell = (v) => (Number.isFinite(v) ? (v > 0 ? "+" : v < 0 ? "−" : "") + String(+Math.abs(v).toPrecision(4)) : "not a number");
+  const sum = (row, [a, b]) => row.slice(a, b).reduce((x, y) => x + Number(y), 0);
+  const range = (el) => el.dataset.t.split(" ").map(Number);
+  const all = (root, query) => [...root.querySelectorAll(query)];
+
+  // One article: which target and level are shown, and which elements show which token.
+  for (const article of all(document, "article")) {
+    const record = records[article.dataset.r];
+    const mass = record.scores.map((row) => row.reduce((x, y) => x + Math.abs(y), 0));
+    const marks = all(article, ".text .u");
+    let target = Number(article.querySelector(".say:not([hidden])").dataset.c);
+
+    const paint = (el, value, level) => {
+      const largest = scales[record.units[target]][level];
+      el.style.setProperty("--m", largest && Number.isFinite(value) ? Math.min(1, Math.abs(value) / largest).toFixed(3) : 0);
+      el.classList.toggle("n", value < 0);
+      el.classList.toggle("p", !(value < 0));
+    };
+    const choose = (c) => {
+      target = c;
+      for (const el of all(article, "div[data-c]")) el.hidden = Number(el.dataset.c) !== c;
+      for (const el of marks) paint(el, sum(record.scores[c], range(el)), el.closest("[data-level]").dataset.level);
+      for (const el of all(article, ".quiet .sum")) el.textContent = el.textContent.replace(/[^ ]+$/, spell(+sum(record.scores[c], range(el)).toPrecision(2)));
+      for (const el of all(article, ".heat tr[data-c]")) el.toggleAttribute("aria-current", Number(el.dataset.c) === c);
+      for (const el of all(article, ".targets input")) el.checked = Number(el.value) === c;
+      article.querySelector(".reading").classList.toggle("doubtful", record.stops[c] !== "CONVERGED");
+    };
+
+    const describe = (el) => {
+      const [a, b] = range(el);
+      const row = el.closest("tr[data-c]");
+      const c = row ? Number(row.dataset.c) : target;
+      const value = sum(record.scores[c], [a, b]);
+      const role = record.roles[a];
+      const lines = [`${spell(value)} ${record.units[c]} · ${mass[c] ? +((100 * Math.abs(value)) / mass[c]).toPrecision(2) : 0} % of the mass`];
+      if (row) lines.push(`for ${record.targets[c].trim()}`);
+      if (role === "held") lines.push("held: kept at its own embedding, so its score is 0");
+      if (role === "special") lines.push("special token: belongs to no word");
+      if (b - a > 1) for (let i = a; i < Math.min(b, a + 12); i++) lines.push(`${record.tokens[i]}  ${spell(Number(record.scores[c][i]))}`);
+      if (b - a > 12) lines.push(`and ${b - a - 12} more tokens`);
+      return lines;
+    };
+    const name = (el) => {
+      const [a, b] = range(el);
+      const s = record.segments[a];
+      const ends = record.offsets.slice(a, b).map((o) => o[1]);
+      const text = s < 0 ? "" : Array.from(record.texts[s]).slice(record.offsets[a][0], Math.max(...ends)).join("").trim();
+      return text.length > 80 ? text.slice(0, 79) + "…" : text || record.tokens[a];
+    };
+    const light = (el, on) => {
+      const [a, b] = range(el);
+      for (const other of all(article, `[data-t].lit`)) other.classList.remove("lit");
+      if (on) for (const other of all(article, "[data-t]")) { const [c, d] = range(other); if (a < d && c < b && !other.classList.contains("sum")) other.classList.add("lit"); }
+    };
+    const show = (el) => {
+      if (el.tagName === "TH" && !el.closest("thead")) return;
+      const head = document.createElement("b");
+      head.textContent = name(el);
+      tip.replaceChildren(head, "\n" + describe(el).join("\n"));
+      tip.hidden = false;
+      const box = el.getClientRects()[0] || el.getBoundingClientRect(), own = tip.getBoundingClientRect();
+      tip.style.left = Math.max(8, Math.min(innerWidth - own.width - 8, box.left + box.width / 2 - own.width / 2)) + "px";
+      tip.style.top = (box.top > own.height + 12 ? box.top - own.height - 8 : box.bottom + 8) + "px";
+      el.setAttribute("aria-describedby", "tip");
+      light(el, true);
+    };
+    const hide = (el) => { tip.hidden = true; el.removeAttribute("aria-describedby"); light(el, false); };
+    const under = (event) => event.target.closest && event.target.closest("[data-t]");
+    for (const [type, act] of [["pointerover", show], ["focusin", show], ["pointerout", hide], ["focusout", hide]])
+      article.addEventListener(type, (event) => { const el = under(event); if (el) act(el); });
+
+    // Arrow keys walk through a text, which is one stop of the Tab key.
+    for (const text of all(article, ".text")) {
+      const stops = all(text, ".u");
+      stops.forEach((el, i) => { el.tabIndex = i ? -1 : 0; });
+      text.addEventListener("keydown", (event) => {
+        const back = getComputedStyle(text).direction === "rtl" ? "ArrowRight" : "ArrowLeft";
+        if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
+        const seen = stops.filter((el) => el.getClientRects().length);
+        const next = seen[seen.indexOf(document.activeElement) + (event.key === back ? -1 : 1)];
+        if (!next) return;
+        event.preventDefault();
+        document.activeElement.tabIndex = -1;
+        next.tabIndex = 0;
+        next.focus();
+      });
+    }
+    for (const el of all(article, ".bars tr[data-t]"))
+      el.addEventListener("click", () => {
+        const [a, b] = range(el);
+        const mark = marks.find((m) => { const [c, d] = range(m); return a < d && c < b && m.closest("[data-level]").dataset.level === article.dataset.by; });
+        const fold = mark && mark.closest("details");
+        if (fold) fold.open = true;
+        if (mark) { mark.scrollIntoView({ block: "center", behavior: "smooth" }); mark.focus({ preventScroll: true }); }
+      });
+    article.addEventListener("change", (event) => {
+      if (event.target.name.startsWith("level")) article.dataset.by = event.target.value;
+      if (event.target.name.startsWith("target")) choose(Number(event.target.value));
+    });
+    for (const el of all(article, ".heat tbody button")) el.addEventListener("click", () => choose(Number(el.closest("tr").dataset.c)));
+    for (const el of all(article, ".heat tr[data-c]")) el.toggleAttribute("aria-current", Number(el.dataset.c) === target);
+
+    article.querySelector(".copy").addEventListener("click", async () => {
+      const said = article.querySelector(".copied");
+      try { await navigator.clipboard.writeText(JSON.stringify(record, null, 1)); said.textContent = "Copied."; }
+      catch { said.textContent = "The browser did not allow it."; }
+    });
+  }
+
+  document.querySelector(".theme").addEventListener("click", () => {
+    const root = document.documentElement;
+    const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+    root.dataset.theme = dark ? "light" : "dark";
+  });
+})();

@@ -1,0 +1,79 @@
+"""The terminal: the same numbers as everywhere, no foreign escape sequence, and no doubt about what did not converge."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import pytest
+from records import sample_records
+from rich.cells import cell_len
+from rich.console import Console
+
+from lineal.views import render, to_text
+from lineal.views.terminal import Ground
+
+RECORDS = sample_records()
+
+
+def drawn(name: str, ground: Ground = "dark") -> str:
+    file = io.StringIO()
+    Console(file=file, width=100, force_terminal=True, color_system="truecolor", legacy_windows=False).print(
+        render(RECORDS[name], ground=ground)
+    )
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_the_verdict_comes_first_when_it_is_bad(name: str) -> None:
+    shown = to_text(RECORDS[name], target=0)
+    assert ("NOT CONVERGED" in shown.splitlines()[0]) == (not RECORDS[name].converged)
+    assert ("✓ Converged" in shown) == RECORDS[name].converged
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_no_line_is_too_wide(name: str) -> None:
+    assert max(map(cell_len, to_text(RECORDS[name], width=80).splitlines())) <= 80
+
+
+def test_plain_text_carries_the_numbers() -> None:
+    shown = to_text(RECORDS["converged"])
+    assert "\x1b" not in shown
+    assert "*tepid* takes 2.1 off the logit of POSITIVE" in shown
+    assert "glorious[+1.4], but the script is tepid[−2.1]" in shown
+    for fact in ("F(text) 0.316", "F(baseline) 1.25", "Σ scores −0.932", "residual +0.002", "gradients 33", "ended converged"):
+        assert fact in " ".join(shown.split())
+    assert re.search(r"tepid\s+█+\s+−2.100\s+38 %", shown)
+
+
+def test_only_own_escape_sequences_reach_the_terminal() -> None:
+    shown = drawn("hostile")
+    bare = re.sub(r"\x1b\[[\d;]*m", "", shown)
+    assert "\x1b" not in bare
+    assert "␛[31mred␛[0m" in bare
+    assert "[bold]markup[/bold]" in bare
+
+
+def test_tints_follow_the_ground() -> None:
+    dark, light = drawn("converged", "dark"), drawn("converged", "light")
+    assert dark != light
+    assert "48;2;143;193;255m" in light  # full blue under "tepid"
+    assert "48;2;49;92;146m" in dark
+    assert "48;2" not in drawn("converged", "none")
+
+
+def test_all_targets_or_one() -> None:
+    assert to_text(RECORDS["labels"]).count("Σ scores") == 3
+    assert to_text(RECORDS["labels"], target=1).count("Σ scores") == 1
+    assert "target NEGATIVE" in to_text(RECORDS["labels"], target=1)
+
+
+def test_bars_whose_sign_the_error_leaves_open_say_so() -> None:
+    assert to_text(RECORDS["not_converged"]).count("sign unclear") == 13
+    assert "sign unclear" not in to_text(RECORDS["held"])
+
+
+def test_truncation_and_notes_are_shown() -> None:
+    shown = " ".join(to_text(RECORDS["truncated"]).split())
+    assert "The model read only the first" in shown
+    assert "The end of the text was cut off, as asked." in shown
