@@ -6,7 +6,8 @@ import hashlib
 import importlib.util
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -177,22 +178,34 @@ def _kind_of_class(architecture: str) -> str:
     raise OptionError(f"cannot tell what {architecture or 'a model without architectures in its config'} answers; pass task=, one of {listing(TASKS)}")
 
 
-class _loading:
+@contextmanager
+def _loading(name: str) -> Iterator[None]:
     """Turn the many errors of loading into one that says where we looked."""
+    try:
+        with _quiet():
+            yield
+    except OptionError:
+        raise
+    except (OSError, ValueError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ModelError(
+            f"cannot load {name!r}: no alias ({listing(ALIASES)}), no folder {Path(name).resolve()}, "
+            f"and as a hub id it failed with: {reason}"
+        ) from error
 
-    def __init__(self, name: str) -> None:
-        self.name = name
 
-    def __enter__(self) -> None:
-        return None
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Load without progress bars, and leave the library's setting as it was."""
+    from transformers.utils import logging
 
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if isinstance(error, (OSError, ValueError)) and not isinstance(error, OptionError):
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise ModelError(
-                f"cannot load {self.name!r}: no alias ({listing(ALIASES)}), no folder {Path(self.name).resolve()}, "
-                f"and as a hub id it failed with: {reason}"
-            ) from error
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def _best_device() -> str:
@@ -233,7 +246,12 @@ def _converted(gguf: Path) -> Path:
     partial = target.with_name(f"{target.name}.partial-{os.getpid()}")
     try:
         partial.mkdir(parents=True, exist_ok=True)
-        transformers.AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32).save_pretrained(partial)
+        with _quiet():
+            packed = transformers.AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
+        config = type(packed.config)(**{k: v for k, v in packed.config.to_dict().items() if k != "quantization_config"})
+        plain = type(packed)(config)  # the loaded one refuses to be saved: it counts as quantised although it is float32 by now
+        plain.load_state_dict(packed.state_dict())
+        plain.save_pretrained(partial)
         transformers.AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name).save_pretrained(partial)
         (partial / "lineal.json").write_text(json.dumps({"source": gguf.name, "bytes": size}) + "\n", encoding="utf-8")
         if not target.exists():

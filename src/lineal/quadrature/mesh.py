@@ -13,6 +13,8 @@ from lineal.quadrature.panels import inside
 from lineal.quadrature.stencils import cell_integrals
 
 SAFETY = 1.5  # on the root of the summed squares; calibrated on recorded fields, see docs/quadrature.md
+END = 1.0
+SIGNED = 0.0
 HUGE = 1e100  # derivatives beyond are as good as infinite, and their squares would overflow
 TOTAL_SAFETY = 1.5  # on the residual of the whole: tokens that cancel hide a part of their error from it
 
@@ -108,11 +110,14 @@ class Mesh:
         high, low = self._integrals(derivatives, finite)
         value, steps = high.sum(axis=0), f[self.lefts + 1] - f[self.lefts]  # (r, t), (c, r)
         differences = size(high - low)
+        ends = np.append(True, ~self.touching) | np.append(~self.touching, True)
+        differences[ends] *= END
         errors = np.maximum(_known(norm(high.sum(axis=-1) - steps)), differences)
         whole = _known(norm(value.sum(axis=-1) - (f[-1] - f[0])))
         alive = finite[:, :1] if pooled else finite
         errors[:, ~alive.any(axis=0)] = np.inf
         error = np.maximum(TOTAL_SAFETY * whole, _joint(errors))
+        error = np.maximum(error, SIGNED * size((high - low).sum(axis=0)))
         scale = norm(np.nan_to_num(f)).max(axis=0)
         dead = 2 - alive[self.lefts].astype(np.int64) - alive[self.lefts + 1]
         return Estimate(value, errors, size(high), scale, size(value), error, _joint(differences), dead)
