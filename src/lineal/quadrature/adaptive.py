@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lineal.errors import OptionError
 from lineal.quadrature.contract import Ask, Bools, Floats, Integral, Stop
-from lineal.quadrature.mesh import SAFETY, Estimate, Mesh
+from lineal.quadrature.mesh import Estimate, Mesh, joint, running_joint
 from lineal.quadrature.panels import check_tol, checked_breaks
 
 FIRST_CELLS = 8  # of the whole path in the first round; a piece between two breaks gets at least two
@@ -120,13 +120,12 @@ class Adaptive:
         if estimate.error[column] <= goal:
             return errors > 0, Stop.NOT_FINITE if dead else Stop.CONVERGED
         stuck = self._stuck(estimate, column, group)
-        if SAFETY * np.sqrt((errors[stuck] ** 2).sum()) > goal or stuck.all():
+        if joint(errors[stuck]) > goal or stuck.all():
             return stuck, Stop.NOT_FINITE if dead else Stop.ROUNDING
         open_errors = np.where(stuck, 0.0, errors)
         order = np.argsort(open_errors)
-        joint = SAFETY * np.sqrt(np.cumsum(open_errors[order] ** 2))
         wanted = np.zeros_like(stuck)
-        wanted[order[joint > KEEP * goal]] = True
+        wanted[order] = running_joint(open_errors[order]) > KEEP * goal
         if not wanted.any():  # the residual of the whole is too large, though no cell is: halve the worst
             wanted = (open_errors > 0) & (open_errors >= open_errors.max() / 2)
         return wanted, None

@@ -8,7 +8,7 @@ import numpy as np
 
 from lineal.errors import OptionError
 from lineal.quadrature.contract import Ask, Floats, Integral, Stop
-from lineal.quadrature.panels import check_tol, checked_breaks, inside
+from lineal.quadrature.panels import check_tol, checked_breaks, inside, is_number
 from lineal.quadrature.rules import Rule, clenshaw_curtis
 
 COARSEST, FINEST = 3, 10  # the nested rule goes from 2³ + 1 = 9 to at most 2¹⁰ + 1 points per piece
@@ -108,8 +108,8 @@ def _alphas(nodes: Floats, edges: Floats) -> Floats:
 
 def _compared(rule: Rule, edges: Floats, pieces: Floats, f_start: Floats, f_end: Floats, tol: float, otherwise: Stop) -> Integral:
     """The integral by the rule with the distance to its lower rule as the error. pieces: (p, n, k, t)."""
-    usable = np.isfinite(pieces).all(axis=(0, 1, 3))  # (k,)
-    kept = np.where(np.isfinite(pieces), pieces, 0.0)
+    numbers = is_number(pieces)
+    usable, kept = numbers.all(axis=(0, 1, 3)), np.where(numbers, pieces, 0.0)
     value, low = (np.einsum("p,n,pnkt->kt", np.diff(edges), weights, kept) for weights in (rule.weights, rule.low_weights))
     residual = np.abs(value.sum(axis=-1) - (f_end - f_start))
     error = np.maximum(residual, np.abs(value - low).sum(axis=-1))

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lineal.errors import OptionError
-from lineal.quadrature.contract import Floats
+from lineal.quadrature.contract import Bools, Floats
 
 STEP_ASIDE = 2.0**-40  # far below any spacing that matters, far above float64 rounding of an alpha
+HUGE = 1e100  # derivatives beyond are as good as infinite, and their squares would overflow
 
 
 def check_tol(tol: float) -> float:
@@ -33,3 +34,9 @@ def inside(alphas: Floats, pieces: NDArray[np.int64], edges: Floats) -> Floats:
     the break wants the value of its own side. The ends 0 and 1 stay."""
     low, high = edges[pieces], edges[pieces + 1]
     return np.clip(alphas, np.where(low > 0, low + STEP_ASIDE, 0.0), np.where(high < 1, high - STEP_ASIDE, 1.0))
+
+
+def is_number(numbers: Floats) -> Bools:
+    """Return, elementwise, whether this is a number one can go on with: not NaN, not infinite, not about to overflow."""
+    good: Bools = np.abs(numbers) < HUGE
+    return good
