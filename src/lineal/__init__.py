@@ -19,8 +19,8 @@ from lineal.quadrature.contract import Stop
 
 if TYPE_CHECKING:
     from lineal import baselines, targets
-    from lineal.session import explain, explain_many
     from lineal.models import LinearProbe, load
+    from lineal.session import explain, explain_many
 
 __version__ = "0.1.0"
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -208,9 +209,14 @@ class Attribution(BaseModel):
             raise ResultError(f"the result is broken at {'.'.join(map(str, first['loc'])) or 'top level'}: {first['msg']}") from None
 
     def __eq__(self, other: object) -> bool:
+        """Equal when every stored field is."""
         return isinstance(other, Attribution) and self.to_dict() == other.to_dict()
 
     __hash__ = None  # type: ignore[assignment]
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows. Found by name, so that the record itself depends on no view."""
+        return str(import_module("lineal.views").repr_html(self))
 
     def _regrouped(self, groups: regroup.Groups, level: Level) -> Attribution:
         firsts = [group[0] for group in groups]

@@ -143,7 +143,7 @@ def _answer(i: int, request: Request, outputs: Sequence[Tensor], grads: Sequence
         return Answer(values, derivatives)
     velocity = request.problem.path.velocity(request.alphas).double()  # (1 or m, t, d)
     moving = (velocity != 0).any(dim=-1)  # (1 or m, t)
-    for c in np.flatnonzero(request.outputs):
+    for c in np.flatnonzero(request.outputs).tolist():
         grad = grads[c]
         assert grad is not None, "a wanted output was differentiated"
         products = (grad[rows, :t].double() * velocity).sum(dim=-1)  # (m, t)

@@ -31,7 +31,7 @@ class Work:
 
 @dataclass
 class Budget:
-    """tokens: most points × padded length in one batch. It is halved when memory runs out. uniform: only equal lengths may share a batch."""
+    """tokens: most points × padded length in one batch, halved when memory runs out. uniform: only equal lengths may share a batch."""
 
     tokens: int
     uniform: bool = False
@@ -130,7 +130,9 @@ def _merged(batch: Sequence[_Piece]) -> list[_Piece]:
     merged: list[_Piece] = []
     for piece in batch:
         previous = merged[-1] if merged else None
-        same = previous is not None and previous.work is piece.work and (previous.request.outputs is None) == (piece.request.outputs is None)
+        same = (
+            previous is not None and previous.work is piece.work and (previous.request.outputs is None) == (piece.request.outputs is None)
+        )
         if same and previous is not None and previous.first + previous.points == piece.first:
             request = Request(piece.request.problem, (*previous.request.alphas, *piece.request.alphas), piece.request.outputs)
             merged[-1] = _Piece(piece.work, request, previous.first)
@@ -149,13 +151,17 @@ def _tell(work: Work) -> None:
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
-    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "out of memory" in str(error) or "can't allocate memory" in str(error)
+    return (
+        isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "out of memory" in str(error) or "can't allocate memory" in str(error)
+    )
 
 
 def _shrink(batch: Sequence[_Piece], budget: Budget) -> None:
     used = sum(piece.points for piece in batch) * max(piece.length for piece in batch)
     if sum(piece.points for piece in batch) == 1:
-        raise MemoryLimitError(f"one path point of {batch[0].length} tokens does not fit in memory; shorten the text or use a smaller dtype")
+        raise MemoryLimitError(
+            f"one path point of {batch[0].length} tokens does not fit in memory; shorten the text or use a smaller dtype"
+        )
     budget.tokens = max(1, min(budget.tokens, used) // 2)
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

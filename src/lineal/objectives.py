@@ -136,10 +136,7 @@ def in_unit(logits: Tensor, index: int, unit: Unit, activation: Activation = "so
     if unit == "log_odds":
         others = torch.cat([logits[:, :index], logits[:, index + 1 :]], dim=-1)
         return chosen - torch.logsumexp(others, dim=-1)
-    if activation == "sigmoid":
-        log_prob = torch.nn.functional.logsigmoid(chosen)
-    else:
-        log_prob = chosen - torch.logsumexp(logits, dim=-1)
+    log_prob = torch.nn.functional.logsigmoid(chosen) if activation == "sigmoid" else chosen - torch.logsumexp(logits, dim=-1)
     return log_prob if unit == "log_prob" else log_prob.exp()
 
 

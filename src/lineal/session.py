@@ -83,7 +83,9 @@ def explain(model: Any, text: str | Sequence[str], target: Any = None, *, baseli
     not trust scores smaller than `Attribution.error`.
     """
     if isinstance(text, (list, set, dict)):
-        raise InputError(f"text is a {type(text).__name__}; explain takes one string, or a tuple of two for a pair; many texts: explain_many")
+        raise InputError(
+            f"text is a {type(text).__name__}; explain takes one string, or a tuple of two for a pair; many texts: explain_many"
+        )
     return next(explain_many(model, [text], target, baseline=baseline, **options))
 
 
@@ -190,22 +192,21 @@ def roles(encoded: Encoded, model: TextModel, options: Options) -> tuple[Role, .
     held = _held(encoded, options.hold)
     if model.card.kind == "causal" and options.anchor != "none":
         held.add(0)
-    result = [role if role == "special" or i not in held else "held" for i, role in enumerate(encoded.roles)]
+    result: list[Role] = [role if role == "special" or i not in held else "held" for i, role in enumerate(encoded.roles)]
     if not options.hold_special or "content" in result:
-        return tuple(result)  # type: ignore[arg-type]
+        return tuple(result)
     raise InputError(f"every token of {encoded.texts[0][:40]!r} is held, so nothing moves and nothing can be attributed; hold less")
 
 
 def _held(encoded: Encoded, hold: Hold) -> set[int]:
     if hold is None:
         return set()
-    if isinstance(hold, int):
-        hold = [hold]
-    if isinstance(hold, str) or all(isinstance(entry, tuple) for entry in hold):
-        pairs = regroup.resolve_spans(encoded.texts[0], hold)  # type: ignore[arg-type]
-        return {i for i, segment in enumerate(encoded.segments) if segment == 0 and regroup.first_overlap(encoded.offsets[i], pairs) >= 0}
-    wanted = {int(token) for token in hold}  # type: ignore[call-overload]
-    return {i for i, token in enumerate(encoded.ids) if token in wanted}
+    entries = [hold] if isinstance(hold, int) else hold
+    ids = set() if isinstance(entries, str) else {entry for entry in entries if isinstance(entry, int)}
+    spans = entries if isinstance(entries, str) else [entry for entry in entries if not isinstance(entry, int)]
+    pairs = regroup.resolve_spans(encoded.texts[0], spans)
+    covered = {i for i, segment in enumerate(encoded.segments) if segment == 0 and regroup.first_overlap(encoded.offsets[i], pairs) >= 0}
+    return covered | {i for i, token in enumerate(encoded.ids) if token in ids}
 
 
 def versions() -> dict[str, str]:
@@ -229,7 +230,9 @@ def _target(target: Any, model: TextModel) -> targets.Target:
     if target is None:
         return targets.default(model)
     if not hasattr(target, "bind"):
-        raise OptionError(f"a target is a spelling ({listing(specs.TARGET_HELP)}) or a value of lineal.targets, not {type(target).__name__}")
+        raise OptionError(
+            f"a target is a spelling ({listing(specs.TARGET_HELP)}) or a value of lineal.targets, not {type(target).__name__}"
+        )
     return target  # type: ignore[no-any-return]
 
 
@@ -244,7 +247,13 @@ def _with_bar(session: Session, texts: Sequence[str | Sequence[str]]) -> Iterato
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[gradients]} gradients"), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[gradients]} gradients"),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("texts", total=len(texts), gradients=0)
         gradients = 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from lineal import targets
 from lineal.errors import OptionError, listing
 from lineal.quadrature import Adaptive, Fixed, Nested, Schedule
@@ -34,7 +36,9 @@ def schedule(rule: str, tol: float, max_evaluations: int, breaks: tuple[float, .
         return Nested(tol=tol, max_evaluations=max_evaluations, breaks=breaks)
     name, _, points = rule.partition(":")
     if name not in RULES:
-        raise OptionError(f"unknown rule {rule!r}; choose adaptive, nested, or one of {listing(RULES)} with a number of points, as gauss:50")
+        raise OptionError(
+            f"unknown rule {rule!r}; choose adaptive, nested, or one of {listing(RULES)} with a number of points, as gauss:50"
+        )
     if not points.isdigit():
         raise OptionError(f"the rule {rule!r} needs a number of points, as {name}:50")
     return Fixed(RULES[name](int(points)), tol=tol, breaks=breaks)
@@ -49,7 +53,7 @@ def target(spec: str | None, unit: str | None = None, similarity: str | None = N
     if spec is None and text is None and unit is None and similarity is None:
         return None
     kind = {} if similarity is None else {"similarity": similarity}
-    in_unit = {} if unit is None else {"unit": unit}
+    in_unit: dict[str, Any] = {} if unit is None else {"unit": unit}
     if name == "similar" or (spec is None and text is not None):
         other = rest or text
         if not other:

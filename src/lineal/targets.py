@@ -56,7 +56,8 @@ class Similar:
             vectors = answer(model, model.encode([self.other]))[None]
             names: tuple[str, ...] = (self.name or f"“{self.other}”",)
             return lambda encoded: Similarity(vectors, names, kind)
-        vectors = torch.atleast_2d(torch.as_tensor(self.other))
+        given = torch.as_tensor(self.other)
+        vectors = given if given.ndim == 2 else given[None]
         names = tuple(self.name or f"vector {j}" if len(vectors) > 1 else self.name or "the vector" for j in range(len(vectors)))
         return lambda encoded: Similarity(_of_width(vectors, answer(model, encoded)), names, kind)
 
@@ -134,7 +135,8 @@ own_embedding, similar, label, labels, next_token = OwnEmbedding, Similar, Label
 
 def default(model: TextModel) -> Target:
     """Return what a model is asked when nothing is said: its own embedding, the predicted label, or the next token."""
-    return {"encoder": OwnEmbedding(), "classifier": Label(), "causal": NextToken()}[model.card.kind]
+    choices: dict[str, Target] = {"encoder": OwnEmbedding(), "classifier": Label(), "causal": NextToken()}
+    return choices[model.card.kind]
 
 
 def token_id(model: TextModel, token: str | int) -> int:

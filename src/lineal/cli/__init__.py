@@ -1,0 +1,1 @@
+"""The command `lineal`: parse, one library call, one view. No arithmetic."""

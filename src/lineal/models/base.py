@@ -48,6 +48,7 @@ class Encoded:
         return [int(i) for i in self.features["input_ids"]]
 
     def __len__(self) -> int:
+        """Number of tokens."""
         return len(self.tokens)
 
 
@@ -249,7 +250,7 @@ def _encoded(tokenizer: Any, batch: Any, texts: tuple[str, ...], full_length: in
         len(text) if len(ids) == full_length else max((b for (_, b), s in zip(offsets, segments, strict=True) if s == j), default=0)
         for j, text in enumerate(texts)
     )
-    notes = ()
+    notes: tuple[str, ...] = ()
     if len(ids) < full_length:
         lost = sum(len(text) - end for text, end in zip(texts, read, strict=True))
         notes = (f"The text was cut from {full_length} to {len(ids)} tokens: its last {lost} characters were not read.",)
@@ -270,7 +271,11 @@ def model_limit(tokenizer: Any, config: Any) -> int | None:
     """Return the most tokens a model reads: the tokenizer's word when it has one, else the position table's size, else None."""
     stated = getattr(tokenizer, "model_max_length", None)
     table = next(
-        (value for name in ("max_position_embeddings", "n_positions") if isinstance(value := getattr(config, name, None), int) and value > 0),
+        (
+            value
+            for name in ("max_position_embeddings", "n_positions")
+            if isinstance(value := getattr(config, name, None), int) and value > 0
+        ),
         None,
     )
     if table is not None and getattr(config, "model_type", "") in ("roberta", "xlm-roberta", "camembert", "mpnet", "longformer"):

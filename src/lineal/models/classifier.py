@@ -28,7 +28,6 @@ class SequenceClassifier(Adapter):
         return logits
 
 
-
 def _head(config: Any) -> Head:
     labels = tuple(str(config.id2label[i]) for i in range(config.num_labels))
     if config.problem_type == "multi_label_classification":

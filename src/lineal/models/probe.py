@@ -41,7 +41,7 @@ class LinearProbe(Adapter):
         super().__init__(encoder.module, encoder.network, encoder.tokenizer, card)
         self.encoder = encoder
         self.head = Head(tuple(str(label) for label in labels), "sigmoid" if binary else "softmax")
-        self._weights, self._bias = torch.from_numpy(w), torch.from_numpy(b)
+        self.weights, self.bias = torch.from_numpy(w), torch.from_numpy(b)
 
     def encode(self, texts: Sequence[str], truncate: bool = False) -> Encoded:
         """Tokenise as the encoder does."""
@@ -50,11 +50,10 @@ class LinearProbe(Adapter):
     def run(self, features: dict[str, Tensor], embeds: Tensor | None, positions: Tensor | None) -> Tensor:
         """Return class scores (n, C)."""
         embedding = self.encoder.run(features, embeds, positions)
-        weights, bias = self._weights.to(embedding), self._bias.to(embedding)
+        weights, bias = self.weights.to(embedding), self.bias.to(embedding)
         if weights.shape[1] != embedding.shape[1]:
             raise OptionError(f"the probe expects embeddings of width {weights.shape[1]}, {self.card.name} gives {embedding.shape[1]}")
         return embedding @ weights.T + bias
-
 
 
 def save_probe(folder: str | Path, weights: Any, bias: Any, labels: Sequence[str], encoder: str) -> Path:
@@ -63,7 +62,9 @@ def save_probe(folder: str | Path, weights: Any, bias: Any, labels: Sequence[str
     target.mkdir(parents=True, exist_ok=True)
     arrays = {"weights": np.atleast_2d(np.asarray(weights, np.float32)), "bias": np.atleast_1d(np.asarray(bias, np.float32))}
     save_file(arrays, target / WEIGHTS)
-    (target / CONFIG).write_text(json.dumps({"encoder": encoder, "labels": list(labels)}, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    (target / CONFIG).write_text(
+        json.dumps({"encoder": encoder, "labels": list(labels)}, ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
+    )
     return target
 
 
@@ -84,14 +85,26 @@ def fit_probe(encoder: SentenceEncoder, texts: Sequence[str], labels: Sequence[s
     The strength of the L2 penalty is chosen by 5-fold cross-validation. Deterministic. Raises OptionError for fewer than two labels.
     """
     from sklearn.linear_model import LogisticRegressionCV
+    from sklearn.model_selection import StratifiedKFold
 
     names = sorted(set(labels))
     if len(names) < 2:
         raise OptionError(f"a probe needs at least two labels, the texts have {', '.join(names) or 'none'}")
-    from sklearn.model_selection import StratifiedKFold
-
-    embeddings = encoder.module.encode(list(texts), convert_to_numpy=True, show_progress_bar=False)
+    embeddings = _embeddings(encoder, texts)
     folds = StratifiedKFold(5, shuffle=True, random_state=seed)
-    grid = LogisticRegressionCV(Cs=[0.1, 1, 10, 100], cv=folds, max_iter=2000, scoring="neg_log_loss", l1_ratios=(0,), use_legacy_attributes=True)
+    grid = LogisticRegressionCV(
+        Cs=[0.1, 1, 10, 100], cv=folds, max_iter=2000, scoring="neg_log_loss", l1_ratios=(0,), use_legacy_attributes=True
+    )
     grid.fit(embeddings, [names.index(label) for label in labels])
     return grid.coef_, grid.intercept_, names
+
+
+def accuracy(probe: LinearProbe, texts: Sequence[str], labels: Sequence[str]) -> float:
+    """Return the share of texts whose highest score is their label."""
+    assert probe.head is not None, "a probe has labels"
+    scores = _embeddings(probe.encoder, texts) @ probe.weights.numpy().T + probe.bias.numpy()
+    return float(np.mean([probe.head.labels[c] == label for c, label in zip(scores.argmax(axis=1), labels, strict=True)]))
+
+
+def _embeddings(encoder: SentenceEncoder, texts: Sequence[str]) -> Any:
+    return encoder.module.encode(list(texts), convert_to_numpy=True, show_progress_bar=False)

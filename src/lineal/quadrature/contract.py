@@ -73,7 +73,7 @@ class Integral:
     @property
     def residual(self) -> Floats:
         """(k,) Σ_i value_i − (F(1) − F(0)): zero for an exact integral."""
-        return self.value.sum(axis=-1) - (self.f_end - self.f_start)
+        return np.asarray(self.value.sum(axis=-1) - (self.f_end - self.f_start))
 
 
 class Schedule(Protocol):

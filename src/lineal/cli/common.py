@@ -1,0 +1,100 @@
+"""What the commands share: option types, reading a text, showing and writing records, exit codes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.console import Console
+
+from lineal.attribution import Attribution
+from lineal.errors import InputError, OptionError
+
+NOT_CONVERGED = 3
+"""Exit code of `--strict` when a result did not converge. Errors exit with 2, like wrong usage."""
+
+By = Literal["token", "word", "sentence"]
+
+ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="Alias (see `lineal models`), folder, or Hugging Face hub id.")]
+Text = Annotated[str, typer.Argument(metavar="TEXT", help="The text; - reads it from standard input.")]
+TargetSpec = Annotated[
+    str | None,
+    typer.Option("--target", metavar="SPEC", help="What to explain; see `lineal explain --list-targets`.", show_default="by model"),
+]
+Unit = Annotated[
+    str | None, typer.Option("--unit", metavar="UNIT", help="logit, log_odds, log_prob, prob; or cosine, dot.", show_default="by target")
+]
+BaselineName = Annotated[
+    str | None, typer.Option("--baseline", metavar="NAME", help="mask, pad, unk, eos, bos, mean or zero.", show_default="by model")
+]
+Tol = Annotated[float, typer.Option("--tol", help="Wanted error, relative to the sum of |scores|.")]
+Rule = Annotated[str, typer.Option("--rule", metavar="RULE", help="adaptive, nested, or a fixed rule as gauss:50, left:50, trapezoid:50.")]
+MaxEvaluations = Annotated[int, typer.Option("--max-evaluations", help="Gradient budget per text.")]
+Hold = Annotated[str | None, typer.Option("--hold", metavar="REGEX", help="Hold what matches: its score is exactly 0.", show_default=False)]
+Truncate = Annotated[bool, typer.Option("--truncate", help="Cut a text that is too long instead of stopping.")]
+Level = Annotated[By, typer.Option("--by", help="Sum scores by token, word or sentence.")]
+Out = Annotated[
+    Path | None, typer.Option("--out", metavar="FILE", help="Write FILE.html (a page) or FILE.json (the record).", show_default=False)
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the record as JSON instead of a picture.")]
+Strict = Annotated[bool, typer.Option("--strict", help=f"Exit with {NOT_CONVERGED} when a result did not converge.")]
+Device = Annotated[str | None, typer.Option("--device", metavar="NAME", help="cpu, cuda, cuda:1, mps.", show_default="the best there is")]
+Dtype = Annotated[str | None, typer.Option("--dtype", metavar="NAME", help="float32, float64, bfloat16, float16.", show_default="float32")]
+
+
+def read_text(text: str) -> str:
+    """Return the text itself, or standard input for `-`."""
+    if text != "-":
+        return text
+    try:
+        return sys.stdin.read().strip("\n")
+    except UnicodeDecodeError as error:
+        raise InputError(f"standard input is not readable as text: {error}") from None
+
+
+def check_out(out: Path | None) -> None:
+    """Raise OptionError before any work when `out` could not be written."""
+    if out is None:
+        return
+    if out.suffix not in (".html", ".json"):
+        raise OptionError(f"--out {out} ends in {out.suffix or 'nothing'}; give a name ending in .html or .json")
+    if not out.parent.is_dir():
+        raise OptionError(f"--out {out}: there is no folder {out.parent.resolve()}")
+
+
+def write_page(path: Path, records: Sequence[Attribution], **how: Any) -> None:
+    """Write a page; it appears whole or not at all."""
+    from lineal import views
+
+    write_whole(path, views.page(records, **how))
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write text to `path`; the file appears whole or not at all."""
+    partial = path.with_name(path.name + ".partial")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def deliver(record: Attribution, *, by: By = "word", out: Path | None = None, as_json: bool = False, strict: bool = False) -> None:
+    """Show a record on standard output, write it where asked, and exit with NOT_CONVERGED if `strict` calls for it."""
+    from lineal import views
+
+    if as_json:
+        typer.echo(record.to_json(indent=1))
+    else:
+        Console().print(views.render(record, by=by))
+    if out is not None:
+        if out.suffix == ".json":
+            record.save(out)
+        else:
+            write_page(out, [record])
+        typer.echo(f"written to {out}", err=True)
+    if strict and not record.converged:
+        raise typer.Exit(NOT_CONVERGED)

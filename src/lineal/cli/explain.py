@@ -1,0 +1,63 @@
+"""`lineal explain MODEL TEXT [TEXT2]`: which tokens did that?"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from lineal.cli import common
+
+
+def explain(
+    model: common.ModelName,
+    text: common.Text,
+    text2: Annotated[
+        str | None, typer.Argument(metavar="TEXT2", help="The text to be similar to (encoders), or the second of a pair.")
+    ] = None,
+    target: common.TargetSpec = None,
+    unit: common.Unit = None,
+    baseline: common.BaselineName = None,
+    tol: common.Tol = 0.01,
+    rule: common.Rule = "adaptive",
+    max_evaluations: common.MaxEvaluations = 1000,
+    hold: common.Hold = None,
+    hold_special: Annotated[
+        bool, typer.Option("--hold-special/--move-special", help="Keep CLS, SEP, BOS … at their own embedding.")
+    ] = True,
+    anchor: Annotated[
+        str | None, typer.Option("--anchor", metavar="WHICH", help="first or none.", show_default="first for decoders")
+    ] = None,
+    truncate: common.Truncate = False,
+    by: common.Level = "word",
+    out: common.Out = None,
+    as_json: common.AsJson = False,
+    strict: common.Strict = False,
+    device: common.Device = None,
+    dtype: common.Dtype = None,
+) -> None:
+    """Explain one text: what each token adds to what the model says, and how sure the numbers are.
+
+    Targets: self, similar:TEXT (encoders); label, label:NAME, labels (classifiers); next, token:" word" (language models).
+    """
+    from lineal import specs
+    from lineal.models import load
+    from lineal.session import Options, Session
+
+    common.check_out(out)
+    options = Options(
+        tol=tol,
+        rule=rule,
+        max_evaluations=max_evaluations,
+        hold=hold,
+        hold_special=hold_special,
+        anchor=anchor,  # type: ignore[arg-type]
+        truncate=truncate,
+    )
+    first, second = common.read_text(text), None if text2 is None else common.read_text(text2)
+    loaded = load(model, device=device, dtype=dtype)
+    pair = second is not None and loaded.card.kind != "encoder"
+    wanted = specs.target(target, unit, text=None if pair else second)
+    session = Session(loaded, wanted, baseline, options)
+    record = next(session.run([(first, second) if pair and second is not None else first]))
+    common.deliver(record, by=by, out=out, as_json=as_json, strict=strict)

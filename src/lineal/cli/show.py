@@ -1,0 +1,23 @@
+"""`lineal show RESULT.json`: draw a stored result again. Needs no torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lineal.attribution import load_result
+from lineal.cli import common
+
+
+def show(
+    result: Annotated[Path, typer.Argument(metavar="RESULT.json", help="A file written by --out FILE.json.")],
+    by: common.Level = "word",
+    out: common.Out = None,
+    as_json: common.AsJson = False,
+    strict: common.Strict = False,
+) -> None:
+    """Show a stored result in the terminal, or write its page."""
+    common.check_out(out)
+    common.deliver(load_result(result), by=by, out=out, as_json=as_json, strict=strict)
