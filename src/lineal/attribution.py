@@ -75,6 +75,8 @@ class Attribution(BaseModel):
     scores: (k, t) in `units`. targets, units: (k,). f_input, f_baseline: (k,) F at the text and at the baseline.
     error: (k,) bound on the L1 distance of a row of scores to the exact integral, and on |residual|; an estimate, not a proof.
     stops: (k,) why the integration of each output ended. evaluations: gradients computed. tol: the tolerance that was asked for.
+    spread: (k, t) standard deviation of each score over several baselines or noisy inputs, None for a single one; after grouping an upper
+    bound of the group's. adds_up: false for methods that do not promise that scores add up to `delta`; their residual is then no error.
     read: characters of each text the model saw; less than its length after truncation. notes: sentences every view shows.
     """
 
@@ -97,6 +99,8 @@ class Attribution(BaseModel):
     stops: tuple[Annotated[Stop, BeforeValidator(lambda v: Stop[v] if isinstance(v, str) else v), PlainSerializer(lambda s: s.name)], ...]
     evaluations: int
     tol: float
+    spread: Array | None = None
+    adds_up: bool = True
     method: str
     path: str
     rule: str
@@ -115,6 +119,8 @@ class Attribution(BaseModel):
                 raise ValueError(f"{name} has {len(getattr(self, name))} entries for {t} tokens")
         if self.scores.shape != (k, t):
             raise ValueError(f"scores have shape {self.scores.shape}, but there are {k} targets and {t} tokens")
+        if self.spread is not None and self.spread.shape != (k, t):
+            raise ValueError(f"spread has shape {self.spread.shape}, but there are {k} targets and {t} tokens")
         for name in ("units", "f_input", "f_baseline", "error", "stops"):
             if len(getattr(self, name)) != k:
                 raise ValueError(f"{name} has {len(getattr(self, name))} entries for {k} targets")
@@ -226,7 +232,8 @@ class Attribution(BaseModel):
             "segments": tuple(self.segments[i] for i in firsts),
             "word_ids": tuple(self.word_ids[i] for i in firsts),
             "roles": tuple(self.roles[i] for i in firsts),
-            "scores": _frozen_array(np.stack([self.scores[:, group].sum(axis=1) for group in groups], axis=1)),
+            "scores": _summed(self.scores, groups),
+            "spread": None if self.spread is None else _summed(self.spread, groups),
             "level": level,
         }
         return self.model_copy(update=fields)
@@ -237,6 +244,10 @@ class Attribution(BaseModel):
             return " ".join(self.tokens[i] for i in group)
         begin, end = self.offsets[group[0]][0], max(self.offsets[i][1] for i in group)
         return self.texts[segment][begin:end].strip() or self.tokens[group[0]]
+
+
+def _summed(rows: NDArray[np.float64], groups: regroup.Groups) -> NDArray[np.float64]:
+    return _frozen_array(np.stack([rows[:, group].sum(axis=1) for group in groups], axis=1))
 
 
 def load_result(path: str | Path) -> Attribution:

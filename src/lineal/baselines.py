@@ -1,4 +1,5 @@
-"""x': where the path starts. A baseline is a value; bound to a model it gives the (t, d) starting embeddings of a text.
+"""x': where the path starts. A baseline is a value; bound to a model it gives the (t, d) starting embeddings of a text, or (m, t, d)
+for m starting points whose explanations are averaged.
 
 Only tokens that move are replaced; the caller puts held and special tokens back. There is no silent substitute: a tokenizer without the
 token that is asked for is an error that lists what it has.
@@ -32,7 +33,10 @@ class Baseline(Protocol):
         ...
 
     def bind(self, model: TextModel) -> Start:
-        """Return the function from a text to its (t, d) starting embeddings. Raises OptionError when the model has no such thing."""
+        """Return the function from a text to its (t, d) or (m, t, d) starting embeddings.
+
+        Raises OptionError when the model has no such thing.
+        """
         ...
 
 
@@ -74,6 +78,28 @@ class MeanEmbedding:
         return lambda encoded: _repeat(mean, encoded)
 
 
+@dataclass(frozen=True)
+class Several:
+    """Several baselines, averaged with equal weight; the record's spread says how much the scores differ between them."""
+
+    parts: tuple[Baseline, ...]
+
+    @property
+    def name(self) -> str:
+        """The names, joined."""
+        return ", ".join(part.name for part in self.parts)
+
+    def bind(self, model: TextModel) -> Start:
+        """Bind every part; the starting points of a text are those of all parts."""
+        starts = [part.bind(model) for part in self.parts]
+
+        def bound(encoded: Encoded) -> Tensor:
+            points = [start(encoded) for start in starts]
+            return torch.cat([point if point.dim() == 3 else point[None] for point in points])  # (m, t, d)
+
+        return bound
+
+
 mask, pad, unk, eos, bos = (SpecialToken(name) for name in SPECIAL)
 mean = MeanEmbedding()
 zero = Zero()
@@ -86,9 +112,18 @@ def default(model: TextModel) -> Baseline:
 
 
 def resolve(baseline: Any, model: TextModel) -> Baseline:
-    """Return a baseline from None (the model's default), a name, or a baseline. OptionError lists the names."""
+    """Return a baseline from None (the model's default), a name, a baseline, or several of them: a list, or "mask,pad" in one string.
+
+    OptionError lists the names.
+    """
     if baseline is None:
         return default(model)
+    if isinstance(baseline, str) and len(names := [name.strip() for name in baseline.split(",")]) > 1 and set(names) <= set(NAMED):
+        baseline = names
+    if isinstance(baseline, (list, tuple)):
+        if not baseline:
+            raise OptionError(f"the list of baselines is empty; give one or more of {listing(NAMED)}")
+        return Several(tuple(resolve(part, model) for part in baseline))
     if isinstance(baseline, str):
         if baseline not in NAMED:
             raise OptionError(f"unknown baseline {baseline!r}; choose one of {listing(NAMED)}")

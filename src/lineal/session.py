@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
 
-from lineal import baselines, regroup, specs, targets
+from lineal import baselines, methods, regroup, specs, targets
 from lineal.attribution import Attribution, Role
 from lineal.errors import InputError, OptionError, listing
 from lineal.field import Problem
 from lineal.integrate import Budget, integrate
+from lineal.methods.contract import Case, Outcome, Plan
 from lineal.models import TextModel, load
 from lineal.models.base import Encoded, check_fidelity
-from lineal.paths import Straight
+from lineal.paths import Path
 from lineal.quadrature.contract import Integral, Schedule
 
-METHODS = ("ig",)
 Anchor = Literal["first", "none"]
 Hold = str | int | Sequence[tuple[int, int]] | Sequence[int] | None
 BATCH_TOKENS = {"cpu": 1024, "cuda": 16384, "mps": 4096}
@@ -32,15 +33,16 @@ BATCH_TOKENS = {"cpu": 1024, "cuda": 16384, "mps": 4096}
 class Options:
     """What varies between explanations, apart from model, text, target and baseline.
 
-    method: "ig". tol: wanted error relative to the attribution mass Σ|A| of each output. rule: "adaptive" (default), "nested", or a
-    fixed rule as "gauss:50". max_evaluations: gradient budget per text.
+    method: a name in `lineal.methods.METHODS` or a value of `lineal.methods`.
+    tol: wanted error relative to the attribution mass Σ|A| of each output. rule: "adaptive" (default), "nested", or a fixed rule as
+    "gauss:50". max_evaluations: gradient budget per integral; there is one per text and baseline.
     hold: what else keeps its own embedding: a regular expression, character spans (start, end) of the first text, or token ids.
     hold_special: keep special tokens (CLS, SEP, BOS …) at their own embedding. anchor: "first" keeps the first position of a decoder,
     where its attention sink forms (docs/quadrature.md), "none" lets it move; None means "first" for decoders.
     truncate: cut texts that are too long instead of raising. batch_tokens: points × length per batch; None picks one for the device.
     """
 
-    method: str = "ig"
+    method: Any = "ig"
     tol: float = 0.01
     rule: str = "adaptive"
     max_evaluations: int = 1000
@@ -52,8 +54,7 @@ class Options:
 
     def __post_init__(self) -> None:
         """Check everything that can be checked without a model; OptionError says what fits."""
-        if self.method not in METHODS:
-            raise OptionError(f"unknown method {self.method!r}; choose one of {listing(METHODS)}")
+        methods.resolve(self.method)
         if not 0 < self.tol < 1:
             raise OptionError(f"tol is {self.tol}, but it is a fraction of the attribution mass: give a number between 0 and 1, as 0.01")
         if self.max_evaluations < 16:
@@ -118,6 +119,7 @@ class Session:
         """Bind target and baseline to the model. Raises OptionError when they do not fit."""
         self.model, self.options = model, options
         self.target = _target(target, model)
+        self.method = methods.resolve(options.method)
         self.baseline = baselines.resolve(baseline, model)
         self.start = self.baseline.bind(model)
         self.objective = self.target.bind(model)
@@ -126,39 +128,49 @@ class Session:
 
     def run(self, texts: Iterable[str | Sequence[str]], on_points: Callable[[int], None] | None = None) -> Iterator[Attribution]:
         """Yield one record per text, in order."""
-        begun: list[Problem] = []
+        begun: deque[_Begun] = deque()
         clock = time.perf_counter()
 
         def tasks() -> Iterator[tuple[Problem, Schedule]]:
             for text in texts:
-                problem = self.problem(text)
-                begun.append(problem)
-                o = self.options
-                yield problem, specs.schedule(o.rule, o.tol, o.max_evaluations, problem.path.breaks)
+                case = self.case(text)
+                begun.append(_Begun(case, self.method.plan(case)))
+                yield from begun[-1].plan.tasks
 
         for integral in integrate(self.model, tasks(), self.budget, on_points=on_points):
-            now = time.perf_counter()
-            yield self.pack(begun.pop(0), integral, now - clock)
-            clock = time.perf_counter()
+            first = begun[0]
+            first.done.append(integral)
+            if len(first.done) == len(first.plan.tasks):
+                begun.popleft()
+                now = time.perf_counter()
+                yield self.pack(first.case, first.plan.pack(first.done), now - clock)
+                clock = time.perf_counter()
 
-    def problem(self, text: str | Sequence[str]) -> Problem:
-        """Return the integral to compute for one text: up to four forward passes the first time, one or none later."""
+    def case(self, text: str | Sequence[str]) -> Case:
+        """Return one text ready to be explained: up to four forward passes the first time, one or none later."""
         encoded = self.model.encode((text,) if isinstance(text, str) else tuple(text), self.options.truncate)
         if len(encoded.texts) not in self.checked:
             self.checked[len(encoded.texts)] = check_fidelity(self.model, encoded)
             self.budget.uniform |= not self.checked[len(encoded.texts)]
         encoded = replace(encoded, roles=roles(encoded, self.model, self.options))
+        moving = self._moving(encoded)
         with torch.no_grad():
             end = self.model.embed(encoded.features["input_ids"].to(self.model.device))
-            return Problem(encoded, Straight(_kept(self.start(encoded), end, self._moving(encoded)), end), self.objective(encoded))
+            starts = self.start(encoded)  # (t, d), or (m, t, d) for several baselines
+            starts = _kept(starts if starts.dim() == 3 else starts[None], end, moving)
+            return Case(self.model, encoded, starts, end, tuple(moving), self.objective(encoded), self._schedule)
+
+    def _schedule(self, path: Path) -> Schedule:
+        o = self.options
+        return specs.schedule(o.rule, o.tol, o.max_evaluations, path.breaks)
 
     def _moving(self, encoded: Encoded) -> list[bool]:
         released = () if self.options.hold_special else ("special",)
         return [role == "content" or role in released for role in encoded.roles]
 
-    def pack(self, problem: Problem, integral: Integral, seconds: float) -> Attribution:
-        """Return the record of a finished integral."""
-        encoded, o = problem.encoded, self.options
+    def pack(self, case: Case, outcome: Outcome, seconds: float) -> Attribution:
+        """Return the record of a finished explanation."""
+        encoded, integral, o = case.encoded, outcome.integral, self.options
         return Attribution(
             texts=encoded.texts,
             tokens=encoded.tokens,
@@ -167,24 +179,35 @@ class Session:
             word_ids=encoded.word_ids,
             roles=encoded.roles,
             scores=integral.value,
-            targets=problem.objective.names,
-            units=problem.objective.units,
+            targets=case.objective.names,
+            units=case.objective.units,
             f_input=integral.f_end,
             f_baseline=integral.f_start,
             error=integral.error,
             stops=integral.stops,
             evaluations=integral.evaluations,
             tol=o.tol,
-            method=o.method,
-            path=problem.path.name,
+            spread=outcome.spread,
+            method=self.method.name,
+            adds_up=self.method.adds_up,
+            path=outcome.path,
             rule=o.rule,
             baseline=self.baseline.name,
             model=self.model.card,
             versions=versions(),
             seconds=round(seconds, 4),
             read=encoded.read,
-            notes=encoded.notes,
+            notes=(*encoded.notes, *outcome.notes),
         )
+
+
+@dataclass
+class _Begun:
+    """A text on its way: what was planned for it, and the integrals that are done."""
+
+    case: Case
+    plan: Plan
+    done: list[Integral] = field(default_factory=list)
 
 
 def roles(encoded: Encoded, model: TextModel, options: Options) -> tuple[Role, ...]:

@@ -1,0 +1,107 @@
+"""How a method says what it wants computed. Knows no rule, no text, no model family.
+
+A method turns a `Case` (one text, ready to be explained) into a `Plan`: weighted integrals for the common loop, and a function that packs
+them into one `Outcome`. What is not an integral uses the same loop with a schedule of its own (`lineal.methods.points`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lineal.field import Problem
+from lineal.models.base import Encoded, TextModel
+from lineal.objectives import Objective
+from lineal.paths import Path
+from lineal.quadrature.contract import Integral, Schedule, Stop
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One text, ready to be explained.
+
+    starts: (m, t, d) one or several baselines; tokens that do not move have their own embedding there. end: (t, d) the text.
+    moving: (t,) which tokens move. schedule: gives a fresh schedule for a path, as the options ask for.
+    """
+
+    model: TextModel
+    encoded: Encoded
+    starts: Tensor
+    end: Tensor
+    moving: tuple[bool, ...]
+    objective: Objective
+    schedule: Callable[[Path], Schedule]
+
+    def problem(self, path: Path) -> Problem:
+        """Return the integral of the objective along a path."""
+        return Problem(self.encoded, path, self.objective)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a record says about the numbers. integral: (k, t) scores with error and reasons. spread: (k, t) or None; see `Attribution`."""
+
+    integral: Integral
+    path: str
+    spread: Floats | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Integrals to compute, in this order, and what to make of them."""
+
+    tasks: Sequence[tuple[Problem, Schedule]]
+    pack: Callable[[Sequence[Integral]], Outcome]
+
+
+class Method(Protocol):
+    """A way to give each token a score. A value: two equal methods give equal numbers."""
+
+    @property
+    def name(self) -> str:
+        """What the record calls it; `lineal.methods.resolve` turns it back into the method."""
+        ...
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether Σ_i scores = F(text) − F(baseline) is promised."""
+        ...
+
+    @property
+    def completeness(self) -> str:
+        """One sentence for readers: what the scores add up to."""
+        ...
+
+    def plan(self, case: Case) -> Plan:
+        """Return what to compute for one text. Raises OptionError when the method does not fit the case."""
+        ...
+
+
+def mean(integrals: Sequence[Integral]) -> tuple[Integral, Floats | None]:
+    """Return the mean of several integrals, and the standard deviation of their scores (None for a single one).
+
+    The mean of the errors bounds the error of the mean. The stop of an output is the first one that is not success.
+    """
+    values = np.stack([integral.value for integral in integrals])  # (m, k, t)
+    combined = Integral(
+        value=values.mean(axis=0),
+        error=np.mean([integral.error for integral in integrals], axis=0),
+        f_start=np.mean([integral.f_start for integral in integrals], axis=0),
+        f_end=np.mean([integral.f_end for integral in integrals], axis=0),
+        evaluations=sum(integral.evaluations for integral in integrals),
+        stops=tuple(map(worst, zip(*(integral.stops for integral in integrals), strict=True))),
+    )
+    return combined, values.std(axis=0, ddof=1) if len(values) > 1 else None
+
+
+def worst(stops: Sequence[Stop]) -> Stop:
+    """Return the first reason that is not success, or success."""
+    return next((stop for stop in stops if not stop.converged), Stop.CONVERGED)

@@ -1,0 +1,37 @@
+"""Integrated Gradients: the straight line, from one baseline or from several."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lineal.methods.contract import Case, Outcome, Plan, mean
+from lineal.paths import Straight
+from lineal.quadrature.contract import Integral
+
+COMPLETE = "The scores add up to F(text) − F(baseline); the residual says how closely."
+
+
+@dataclass(frozen=True)
+class IG:
+    """Integrated Gradients (Sundararajan, Taly & Yan, ICML 2017, eq. 1), averaged when there are several baselines.
+
+    Complete: Σ_i scores = F(text) − F(baseline), with the mean of F over the baselines when there are several. With baselines drawn from
+    a distribution this is Expected Gradients (Erion et al. 2021) with every integral computed to `tol`, and the spread over the baselines
+    says how much the choice of one matters. Cost: one integral per baseline.
+    """
+
+    name: str = "ig"
+    adds_up: bool = True
+    completeness: str = COMPLETE
+
+    def plan(self, case: Case) -> Plan:
+        """Return one straight integral per baseline."""
+        paths = [Straight(start, case.end) for start in case.starts]
+        return Plan([(case.problem(path), case.schedule(path)) for path in paths], _pack)
+
+
+def _pack(integrals: Sequence[Integral]) -> Outcome:
+    integral, spread = mean(integrals)
+    notes = () if spread is None else (f"Scores are the mean over {len(integrals)} baselines.",)
+    return Outcome(integral, "straight", spread, notes)
