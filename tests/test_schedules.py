@@ -171,7 +171,7 @@ def test_stated_error_bounds_the_true_one(gain: float, at: float, rate: float, p
     problem = Problem([[sigmoid(gain, at), wave(rate, phase), power(0, 0.5)]])
     integral = problem.run(Adaptive(tol=0.01))
     assert integral.stops == (Stop.CONVERGED,)
-    assert problem.errors(integral)[0] <= 0.01 * np.abs(integral.value).sum() * 1.5  # calibrated, not proved
+    assert problem.errors(integral)[0] <= integral.error[0] <= 0.01 * np.abs(integral.value).sum()
     assert abs(integral.residual[0]) <= integral.error[0]
 
 
@@ -381,6 +381,17 @@ def test_numbers_come_back_finite_whatever_happens(name: str, bad: float) -> Non
     assert integral.evaluations <= 200
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_an_f_that_is_no_number_leaves_an_infinite_error(name: str, bad: float) -> None:
+    broken = (lambda a: np.ones_like(a), lambda a: np.where((a < 0.2) | (a == 1), bad, a))
+    integral = Problem([[broken, power(1)]]).run(SCHEDULES[name]())
+    assert integral.stops == (Stop.NOT_FINITE,)
+    assert integral.error[0] == np.inf
+    assert np.isfinite(integral.value).all()
+    assert integral.evaluations < 200
+
+
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_nothing_but_nan_ends_at_once_with_an_infinite_error(name: str) -> None:
     nothing = (lambda a: np.nan * a, lambda a: np.nan * a)
@@ -406,7 +417,8 @@ def test_a_jump_of_f_that_the_gradient_does_not_know_stays_in_the_error() -> Non
 @pytest.mark.parametrize("name", ["left", "right", "middle", "trapezoid", "gauss", "graded", "clenshaw-curtis"])
 def test_a_fixed_rule_states_at_least_its_residual_and_says_when_it_is_too_coarse(name: str) -> None:
     problem = Problem([[sigmoid(40, 0.45), power(0, -0.5)]])
-    coarse, fine = problem.run(Fixed(rule(name, 9))), problem.run(Fixed(rule(name, 1025)))
+    many = 129 if name in ("gauss", "graded") else 1025
+    coarse, fine = problem.run(Fixed(rule(name, 9))), problem.run(Fixed(rule(name, many)))
     assert coarse.stops == (Stop.FIXED,)
     assert fine.stops == (Stop.CONVERGED,)
     for integral in (coarse, fine):

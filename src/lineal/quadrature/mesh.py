@@ -103,7 +103,8 @@ class Mesh:
         and of TOTAL_SAFETY · |residual of the whole|.
         """
         f, derivatives = self.values[:, rows], self._derivatives[:, rows]
-        finite = is_number(f) & is_number(derivatives).all(axis=-1)  # (n, r)
+        f = np.where(is_number(f), f, np.nan)
+        finite = np.isfinite(f) & is_number(derivatives).all(axis=-1)  # (n, r)
         if pooled:
             finite = np.repeat(finite.all(axis=1, keepdims=True), len(rows), axis=1)
         size, norm = (_pooled_size, _pooled_norm) if pooled else (_size, np.abs)
