@@ -8,11 +8,11 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from records import HOSTILE, pieces_record, sample_records
 
 from lineal.attribution import Attribution
-from lineal.views import fragment, page
+from lineal.views import page, repr_html
 from lineal.views.cells import cells, visible
+from tests.records import HOSTILE, pieces_record, sample_records
 
 RECORDS = sample_records()
 VOID = {"meta", "input", "br", "col"}
@@ -114,7 +114,7 @@ def test_everything_foreign_is_escaped() -> None:
     record = pieces_record(f"one {bad} two", k=2, targets=(bad, "</title>" + bad), units=(bad, "</style>"), method=bad, path=bad, rule=bad)
     record = record.model_copy(update={"baseline": bad, "notes": (bad,), "versions": {bad: bad}, "tokens": (bad, *record.tokens[1:])})
     record = record.model_copy(update={"model": record.model.model_copy(update={"name": bad, "fingerprint": bad})})
-    for source in (page([record, record], title=bad, headings=(bad, bad)), fragment(record)):
+    for source in (page([record, record], title=bad, headings=(bad, bad)), repr_html(record)):
         assert "<img" not in source
         assert {tag for tag, _, _, _ in Node(source).all} <= OWN
 
@@ -146,7 +146,7 @@ def test_what_did_not_converge_cannot_be_missed(name: str) -> None:
     if alarms:
         assert alarms[0].startswith("Not converged")
         assert PAGES[name].index('class="alarm"') < PAGES[name].index('class="sentence"') < PAGES[name].index('class="text"')
-        assert 'class="alarm"' in fragment(RECORDS[name])
+        assert 'class="alarm"' in repr_html(RECORDS[name])
         assert "✓ Converged" not in PAGES[name]
 
 
@@ -211,14 +211,26 @@ def test_pages_are_deterministic() -> None:
 
 
 def test_fragment_touches_nothing_outside_of_itself() -> None:
-    source = fragment(RECORDS["hostile"])
+    source = repr_html(RECORDS["hostile"])
     style = re.findall(r"<style>(.*?)</style>", source, flags=re.DOTALL)[0]
     selectors = [one.strip() for rule in re.findall(r"([^{}]+)\{[^{}]*\}", style) for one in rule.split(",")]
     assert len(selectors) > 40
-    assert all(re.match(r"(\[data-jp-theme-light=\S+\] )?\.lineal\b", one) for one in selectors), selectors
+    assert all(re.match(r"(\[data-(jp|vscode)-theme-\S+=\S+\] )?\.lineal\b", one) for one in selectors), selectors
     assert "<script" not in source
     assert " id=" not in source
     assert HOSTILE[:9] not in source
+
+
+def test_a_notebook_finds_the_fragment_by_itself() -> None:
+    assert RECORDS["converged"]._repr_html_() == repr_html(RECORDS["converged"])
+
+
+def test_fragment_shows_every_target_and_exact_values() -> None:
+    source = repr_html(RECORDS["labels"])
+    assert source.count("<table class=") == 3
+    assert source.count("<details>") == 2
+    assert repr_html(RECORDS["labels"], target=1).count("<table class=") == 1
+    assert 'title="−2.1"' in repr_html(RECORDS["converged"])
 
 
 def test_lone_surrogates_and_nul_do_not_break_the_page() -> None:

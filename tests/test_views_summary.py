@@ -7,7 +7,6 @@ import sys
 
 import numpy as np
 import pytest
-from records import make_record, sample_records
 
 from lineal.quadrature.contract import Stop
 from lineal.views import badge, bars, cells, sentence, spoken
@@ -15,6 +14,7 @@ from lineal.views.cells import By, levels, short, visible
 from lineal.views.flow import flow
 from lineal.views.numbers import fixed, number, percent, places, share, signed
 from lineal.views.palette import oklch, scale, strength, tint
+from tests.records import make_record, sample_records
 
 RECORDS = sample_records()
 LEVELS: tuple[By, ...] = ("word", "token", "sentence")

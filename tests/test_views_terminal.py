@@ -6,12 +6,12 @@ import io
 import re
 
 import pytest
-from records import sample_records
 from rich.cells import cell_len
 from rich.console import Console
 
 from lineal.views import render, to_text
 from lineal.views.terminal import Ground
+from tests.records import sample_records
 
 RECORDS = sample_records()
 

@@ -1,8 +1,10 @@
-"""Pictures of a record: page, notebook, terminal. Works from the record alone; knows nothing about torch, models or the network."""
+"""Pictures of a record: page, notebook, terminal, figures, tables. Works from the record alone, without torch or network."""
 
 from lineal.views.bars import Bar, bars
 from lineal.views.cells import By, Cell, cells
-from lineal.views.html import fragment, page
+from lineal.views.html import page, repr_html
+from lineal.views.plain import to_csv, to_dataframe, to_markdown
+from lineal.views.plot import plot_bars, plot_heat, save_plot
 from lineal.views.summary import Badge, Piece, badge, sentence, spoken
 from lineal.views.terminal import render, to_text
 
@@ -15,10 +17,16 @@ __all__ = [
     "badge",
     "bars",
     "cells",
-    "fragment",
     "page",
+    "plot_bars",
+    "plot_heat",
     "render",
+    "repr_html",
+    "save_plot",
     "sentence",
     "spoken",
+    "to_csv",
+    "to_dataframe",
+    "to_markdown",
     "to_text",
 ]

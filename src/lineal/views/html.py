@@ -1,7 +1,8 @@
-"""Records as one self-contained page: `page(records)`. No network, no framework; opens from a file, prints, reads aloud.
+"""Records as HTML: `page`, a whole self-contained page, and `repr_html`, a fragment for a notebook. No network, no framework.
 
-The page is drawn here for the first target and for words; the script only switches, links and shows numbers, from the record itself,
-which lies in the page as JSON. Everything that comes from a text passes through Jinja's autoescape or `_json`.
+The page is drawn here for its first target; its script only switches, links and shows numbers, from the record itself, which lies in the
+page as JSON. Everything that comes from a text passes through Jinja's autoescape or `_json`, and the page's own policy lets no other
+script run.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,22 +23,25 @@ from markupsafe import Markup
 
 from lineal.attribution import Attribution
 from lineal.views import numbers, summary
-from lineal.views.bars import Bar, bars
-from lineal.views.cells import By, Cell, cells, level_of, levels, short, visible
-from lineal.views.flow import FOLD_FROM, QUIET, Passage, flow
+from lineal.views.bars import bars
+from lineal.views.cells import By, Cell, level_of, levels, short, visible
+from lineal.views.chart import Chart, chart
+from lineal.views.flow import FOLD_FROM, QUIET, Page, Passage, flow
+from lineal.views.heat import Heat, drawn_targets, heat
 from lineal.views.palette import scale, strength
 
-MOST_TARGETS = 64
-"""Targets that get their own panel; the others stay in the data and in the table of all targets."""
-MOST_COLUMNS = 60
-"""Columns of the heat map; the weaker cells are summed into one more."""
+MOST_FOLDED = 12
+"""Targets that a notebook fragment draws."""
 
+_LEVELS: tuple[By, ...] = ("word", "token", "sentence")
 _UNSAFE = re.compile("[<>&\u2028\u2029\ud800-\udfff]")
+
+Scales = dict[str, dict[By, float]]
 
 
 @dataclass(frozen=True)
 class Panel:
-    """What is said about one target: the sentence, the badge, the bars of every level."""
+    """What is said about one target: its name, the sentence, the badge, and the bars of every level."""
 
     target: int
     name: str
@@ -47,181 +50,126 @@ class Panel:
     charts: dict[By, Chart]
 
 
-@dataclass(frozen=True)
-class Chart:
-    """Bars with a common axis. zero: where 0 lies, in percent of the width. places: decimals of the values."""
+@dataclass(frozen=True, eq=False)
+class Article:
+    """One record as it is drawn. nouns: what a cell of each offered level is called. pages: the texts of each level."""
 
-    rows: list[Stroke]
-    zero: float
-    places: int
-    error: float
+    record: Attribution
+    nouns: dict[By, str]
+    pages: dict[By, list[Page]]
+    panels: tuple[Panel, ...]
+    heat: Heat | None
 
+    @property
+    def by(self) -> By:
+        """The level that is shown first."""
+        return next(iter(self.nouns))
 
-@dataclass(frozen=True)
-class Stroke:
-    """One drawn bar: left edge and width, then the whisker's, in percent."""
+    @property
+    def first(self) -> int:
+        """The target that is shown first."""
+        return self.panels[0].target
 
-    bar: Bar
-    left: float
-    width: float
-    whisker_left: float
-    whisker_width: float
+    @property
+    def is_long(self) -> bool:
+        """True when the bars come before the text."""
+        return len(self.record.tokens) >= FOLD_FROM
 
+    @property
+    def heading(self) -> str:
+        """What is explained."""
+        what = summary.quantity(self.record, self.first) if len(self.panels) == 1 else numbers.count(len(self.record.targets), "target")
+        return what[:1].upper() + what[1:]
 
-@dataclass(frozen=True)
-class Heat:
-    """The heat map: the cells that have a column, the others summed."""
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader has to know before the text."""
+        return (*summary.truncations(self.record), *map(visible, self.record.notes))
 
-    columns: list[Cell]
-    rest: int
-    rows: list[list[float]]
+    @property
+    def details(self) -> dict[str, str]:
+        """Where the numbers come from, by name."""
+        record, model = self.record, self.record.model
+        roles = ", ".join(f"{record.roles.count(role):,} {role}" for role in ("content", "special", "held"))
+        rows = {
+            "Method": f"{record.method}; path: {record.path}; rule: {record.rule}",
+            "Baseline": record.baseline,
+            "Tolerance": f"{numbers.percent(record.tol)} of the mass",
+            "Work": f"{numbers.count(record.evaluations, 'gradient')} in {numbers.number(record.seconds)} s",
+            "Model": _dotted(model.name, model.architecture, model.kind, model.revision and f"revision {model.revision}"),
+            "Weights": _dotted(model.fingerprint and f"fingerprint {model.fingerprint}", model.dtype, model.device),
+            "Versions": ", ".join(f"{name} {version}" for name, version in sorted(record.versions.items())),
+            "Tokens": f"{len(record.tokens):,}, of which {roles}",
+        }
+        return {name: visible(value) for name, value in rows.items() if value}
 
 
 def page(records: Attribution | Sequence[Attribution], *, title: str | None = None, headings: Sequence[str] = ()) -> str:
     """Return a whole HTML page about one or several records.
 
     title: of the page; by default the beginning of the text. headings: one per record; by default what is explained.
-    Records whose targets share a unit share one colour scale.
+    Targets that share a unit share one colour scale, also across records.
     """
     several = [records] if isinstance(records, Attribution) else list(records)
-    script, style, scales = _asset("page.js"), _asset("marks.css") + _asset("page.css"), _scales(several)
-    return (
-        _environment()
-        .get_template("page.html")
-        .render(
-            title=visible(title) if title else _title(several),
-            articles=[_article(record, i, several, headings) for i, record in enumerate(several)],
-            shared=len(several) > 1
-            and len({unit for record in several for unit in record.units}) < sum(len(set(r.units)) for r in several),
-            data=_json({"records": [record.to_dict() for record in several], "scales": scales}),
-            headings=headings,
-            scales=scales,
-            style=Markup(style),
-            script=Markup(script),
-            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        )
+    scales, script = _scales(several), _asset("page.js")
+    return _render(
+        "page.html",
+        title=visible(title) if title else _title(several),
+        headings=headings,
+        articles=[_article(record, levels(record), drawn_targets(record), scales) for record in several],
+        scales=scales,
+        is_shared=_is_shared(several),
+        data=_json({"records": [record.to_dict() for record in several], "scales": scales}),
+        style=Markup(_asset("marks.css") + _asset("page.css")),
+        script=Markup(script),
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
 
 
-def fragment(record: Attribution, *, by: By = "word", target: int = 0) -> str:
-    """Return one record as an HTML fragment for a notebook cell: no script, no ids, styles that touch nothing outside of it."""
-    return (
-        _environment()
-        .get_template("fragment.html")
-        .render(article=_article(record, 0, [record], (), shown=((by,), (target,))), style=Markup(_asset("marks.css")))
+def repr_html(record: Attribution, by: By = "word", target: int | None = None) -> str:
+    """Return the record as a fragment for a notebook cell: no script, no ids, styles that touch nothing outside of it.
+
+    target: an index, or None for all: the first is open, the others are folded.
+    """
+    targets, scales = drawn_targets(record)[:MOST_FOLDED] if target is None else (target,), _scales([record])
+    return _render("fragment.html", a=_article(record, (by,), targets, scales), scales=scales, style=Markup(_asset("marks.css")))
+
+
+def _article(record: Attribution, offered: tuple[By, ...], targets: tuple[int, ...], scales: Scales) -> Article:
+    return Article(
+        record=record,
+        nouns={by: level_of(record, by) for by in offered},
+        pages={by: flow(record, by, _quiet(record, by, scales)) for by in offered},
+        panels=tuple(_panel(record, c, offered) for c in targets),
+        heat=heat(record, targets) if len(targets) > 1 else None,
     )
-
-
-def _article(
-    record: Attribution,
-    index: int,
-    several: list[Attribution],
-    headings: Sequence[str],
-    shown: tuple[tuple[By, ...], tuple[int, ...]] | None = None,
-) -> dict[str, Any]:
-    """Return what the templates draw of one record."""
-    offered, targets = shown or (levels(record), strongest_targets(record))
-    scales: dict[By, float] = {by: scale(several, record.units[targets[0]], by) for by in offered}
-    return {
-        "index": index,
-        "record": record,
-        "heading": visible(headings[index]) if index < len(headings) else _heading(record, targets),
-        "by": offered[0],
-        "levels": [(by, level_of(record, by) + "s") for by in offered],
-        "scales": scales,
-        "pages": {by: flow(record, by, _quiet(record, several, by)) for by in offered},
-        "panels": [_panel(record, c, offered) for c in targets],
-        "first": targets[0],
-        "heat": _heat(record, targets) if len(targets) > 1 else None,
-        "long": len(record.tokens) >= FOLD_FROM,
-        "truncations": summary.truncations(record),
-        "about": summary.about(record),
-        "details": _details(record),
-    }
-
-
-def strongest_targets(record: Attribution) -> tuple[int, ...]:
-    """Return the targets that are drawn, in their own order: all, or those with the largest mass."""
-    order = np.argsort(-np.nan_to_num(record.mass), kind="stable")[:MOST_TARGETS]
-    return tuple(sorted(int(c) for c in order))
-
-
-def _heading(record: Attribution, targets: tuple[int, ...]) -> str:
-    what = summary.quantity(record, targets[0]) if len(targets) == 1 else numbers.count(len(record.targets), "target")
-    return what[:1].upper() + what[1:]
 
 
 def _panel(record: Attribution, target: int, offered: tuple[By, ...]) -> Panel:
-    charts = {by: _chart(bars(record, target, by), float(record.error[target])) for by in offered}
     return Panel(
-        target, summary.target_name(record, target), summary.sentence(record, target, offered[0]), summary.badge(record, target), charts
+        target=target,
+        name=summary.target_name(record, target),
+        pieces=summary.sentence(record, target, offered[0]),
+        badge=summary.badge(record, target),
+        charts={by: chart(bars(record, target, by), float(record.error[target])) for by in offered},
     )
 
 
-def _chart(found: list[Bar], error: float) -> Chart:
-    """Lay bars out on an axis that holds them and their whiskers; a whisker beyond the axis is cut at its ends."""
-    finite = [bar.value for bar in found if math.isfinite(bar.value)] + [0.0]
-    room = min(error, 1.2 * (max(finite) - min(finite))) if math.isfinite(error) else 0.6 * (max(finite) - min(finite))
-    low, high = min(finite) - room * (min(finite) < 0), max(finite) + room * (max(finite) > 0)
-    unit = 100 / (high - low) if high > low else 0.0
-
-    def at(value: float) -> float:
-        return round((min(high, max(low, value)) - low) * unit, 2)
-
-    def stroke(bar: Bar) -> Stroke:
-        value = bar.value if math.isfinite(bar.value) else 0.0
-        left, right = at(min(0.0, value)), at(max(0.0, value))
-        reach = 0.0 if bar.is_exact else error
-        begin, end = at(value - reach), at(value + reach)
-        return Stroke(bar, left, round(right - left, 2), begin, round(end - begin, 2))
-
-    return Chart([stroke(bar) for bar in found], at(0.0), numbers.places(max(map(abs, finite))), error)
-
-
-def _heat(record: Attribution, targets: tuple[int, ...]) -> Heat:
-    items = [cell for cell in cells(record, "word") if cell.role == "content"]
-    rows = list(targets)
-    loudest = sorted(items, key=lambda cell: -float(np.nan_to_num(np.abs(cell.values[rows])).max()))[:MOST_COLUMNS]
-    kept = {cell.tokens.start for cell in loudest}
-    columns = [cell for cell in items if cell.tokens.start in kept]
-    others = [cell for cell in items if cell.tokens.start not in kept]
-    return Heat(
-        columns,
-        len(others),
-        [[float(cell.values[c]) for cell in columns] + [float(sum(cell.values[c] for cell in others))] * bool(others) for c in rows],
-    )
-
-
-def _quiet(record: Attribution, several: list[Attribution], by: By) -> Callable[[Cell], bool]:
-    limits = np.array([QUIET * scale(several, unit, by) for unit in record.units])
+def _quiet(record: Attribution, by: By, scales: Scales) -> Callable[[Cell], bool]:
+    """Return whether a cell is quiet for every target."""
+    limits = QUIET * np.array([scales[unit][by] for unit in record.units])
     return lambda cell: bool((np.abs(cell.values) < limits).all())
 
 
-def _scales(several: list[Attribution]) -> dict[str, dict[str, float]]:
+def _scales(several: list[Attribution]) -> Scales:
     units = sorted({unit for record in several for unit in record.units})
-    offered: tuple[By, ...] = ("word", "token", "sentence")
-    return {unit: {by: scale(several, unit, by) for by in offered} for unit in units}
+    return {unit: {by: scale(several, unit, by) for by in _LEVELS} for unit in units}
 
 
-def _details(record: Attribution) -> list[tuple[str, str]]:
-    """Return the provenance as (name, value) rows."""
-    model, count = record.model, numbers.count
-    roles = ", ".join(f"{record.roles.count(role):,} {role}" for role in ("content", "special", "held"))
-    rows = {
-        "Method": f"{record.method}; path: {record.path}; rule: {record.rule}",
-        "Baseline": record.baseline,
-        "Tolerance": f"{numbers.percent(record.tol)} of the mass",
-        "Work": f"{count(record.evaluations, 'gradient')} in {numbers.number(record.seconds)} s",
-        "Model": _dotted(model.name, model.architecture, model.kind, model.revision and f"revision {model.revision}"),
-        "Weights": _dotted(model.fingerprint and f"fingerprint {model.fingerprint}", model.dtype, model.device),
-        "Versions": ", ".join(f"{name} {version}" for name, version in sorted(record.versions.items())),
-        "Tokens": f"{len(record.tokens):,}, of which {roles}",
-    }
-    return [(name, visible(value)) for name, value in rows.items() if value]
-
-
-def _dotted(*parts: str | None) -> str:
-    return " · ".join(part for part in parts if part)
+def _is_shared(several: list[Attribution]) -> bool:
+    """Return whether some unit belongs to more than one record."""
+    units = [unit for record in several for unit in set(record.units)]
+    return len(set(units)) < len(units)
 
 
 def _title(several: list[Attribution], limit: int = 70) -> str:
@@ -229,6 +177,10 @@ def _title(several: list[Attribution], limit: int = 70) -> str:
     line = " ".join(visible(several[0].text).split())
     opening = line if len(line) <= limit else line[: limit - 1].rsplit(" ", 1)[0] + " …"
     return opening if len(several) == 1 else f"{opening} and {numbers.count(len(several) - 1, 'more result')}"
+
+
+def _dotted(*parts: str | None) -> str:
+    return " · ".join(part for part in parts if part)
 
 
 def _passage_sum(passage: Passage, target: int) -> float:
@@ -241,6 +193,10 @@ def _json(value: Any) -> Markup:
     return Markup(_UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text))
 
 
+def _render(name: str, **values: Any) -> str:
+    return _environment().get_template(name).render(**values)
+
+
 @cache
 def _asset(name: str) -> str:
     return resources.files("lineal.views").joinpath("assets", name).read_text(encoding="utf-8")
@@ -248,10 +204,19 @@ def _asset(name: str) -> str:
 
 @cache
 def _environment() -> Environment:
-    found = Environment(
-        loader=PackageLoader("lineal.views", "assets"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    found.filters |= {"visible": visible, "short": short, "number": numbers.number, "signed": numbers.signed, "fixed": numbers.fixed}
-    found.filters |= {"percent": numbers.percent, "share": numbers.share, "count": numbers.count, "unbroken": numbers.unbroken}
-    found.globals |= {"strength": strength, "passage_sum": _passage_sum}
+    loader = PackageLoader("lineal.views", "assets")
+    found = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    for filter_ in (
+        visible,
+        short,
+        numbers.number,
+        numbers.signed,
+        numbers.fixed,
+        numbers.percent,
+        numbers.share,
+        numbers.count,
+        numbers.unbroken,
+    ):
+        found.filters[filter_.__name__] = filter_
+    found.globals |= {"strength": strength, "passage_sum": _passage_sum, "about": summary.about}
     return found

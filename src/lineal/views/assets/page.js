@@ -4,7 +4,8 @@
   const tip = document.getElementById("tip");
   const spell = (v) => (Number.isFinite(v) ? (v > 0 ? "+" : v < 0 ? "−" : "") + String(+Math.abs(v).toPrecision(4)) : "not a number");
   const sum = (row, [a, b]) => row.slice(a, b).reduce((x, y) => x + Number(y), 0);
-  const range = (el) => el.dataset.t.split(" ").map(Number);
+  const ranges = new Map();
+  const range = (el) => ranges.get(el) || (ranges.set(el, el.dataset.t.split(" ").map(Number)), ranges.get(el));
   const all = (root, query) => [...root.querySelectorAll(query)];
 
   // One article: which target and level are shown, and which elements show which token.
@@ -12,6 +13,8 @@
     const record = records[article.dataset.r];
     const mass = record.scores.map((row) => row.reduce((x, y) => x + Math.abs(y), 0));
     const marks = all(article, ".text .u");
+    const linked = all(article, "[data-t]:not(.sum)");
+    let lit = [];
     let target = Number(article.querySelector(".say:not([hidden])").dataset.c);
 
     const paint = (el, value, level) => {
@@ -24,6 +27,12 @@
       target = c;
       for (const el of all(article, "div[data-c]")) el.hidden = Number(el.dataset.c) !== c;
       for (const el of marks) paint(el, sum(record.scores[c], range(el)), el.closest("[data-level]").dataset.level);
+      for (const el of all(article, ".legend")) {
+        const largest = String(+scales[record.units[c]][el.closest("[data-level]").dataset.level].toPrecision(3));
+        const [low, high] = all(el, ".key span");
+        [low.textContent, high.textContent] = ["−" + largest, "+" + largest];
+        el.querySelector(".unit").textContent = record.units[c];
+      }
       for (const el of all(article, ".quiet .sum")) el.textContent = el.textContent.replace(/[^ ]+$/, spell(+sum(record.scores[c], range(el)).toPrecision(2)));
       for (const el of all(article, ".heat tr[data-c]")) el.toggleAttribute("aria-current", Number(el.dataset.c) === c);
       for (const el of all(article, ".targets input")) el.checked = Number(el.value) === c;
@@ -53,18 +62,19 @@
     };
     const light = (el, on) => {
       const [a, b] = range(el);
-      for (const other of all(article, `[data-t].lit`)) other.classList.remove("lit");
-      if (on) for (const other of all(article, "[data-t]")) { const [c, d] = range(other); if (a < d && c < b && !other.classList.contains("sum")) other.classList.add("lit"); }
+      for (const other of lit) other.classList.remove("lit");
+      lit = on ? linked.filter((other) => range(other)[0] < b && a < range(other)[1]) : [];
+      for (const other of lit) other.classList.add("lit");
     };
     const show = (el) => {
-      if (el.tagName === "TH" && !el.closest("thead")) return;
       const head = document.createElement("b");
       head.textContent = name(el);
       tip.replaceChildren(head, "\n" + describe(el).join("\n"));
       tip.hidden = false;
       const box = el.getClientRects()[0] || el.getBoundingClientRect(), own = tip.getBoundingClientRect();
       tip.style.left = Math.max(8, Math.min(innerWidth - own.width - 8, box.left + box.width / 2 - own.width / 2)) + "px";
-      tip.style.top = (box.top > own.height + 12 ? box.top - own.height - 8 : box.bottom + 8) + "px";
+      const below = el.closest(".heat, .bars") ? box.bottom + own.height + 12 < innerHeight : box.top < own.height + 12;
+      tip.style.top = (below ? box.bottom + 8 : box.top - own.height - 8) + "px";
       el.setAttribute("aria-describedby", "tip");
       light(el, true);
     };

@@ -1,0 +1,97 @@
+"""Records for logs, documents and tables: Markdown, CSV, a data frame."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from lineal.attribution import Attribution
+from lineal.errors import MissingExtraError
+from lineal.views import summary
+from lineal.views.bars import bars
+from lineal.views.cells import By, cells, level_of, short, visible
+from lineal.views.numbers import fixed, number, places, share, signed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = (
+    *("result", "target", "unit", "level", "position", "segment", "start", "end", "text", "role", "score"),
+    *("f_input", "f_baseline", "residual", "error", "evaluations", "stop"),
+)
+"""Of a table: what is explained, which piece of which text, its score, and how far the scores of this target can be trusted."""
+
+_MARKS = re.compile(r"([\\`*_{}\[\]<>#|~&$])")
+
+
+def to_markdown(record: Attribution, by: By = "word", target: int | None = None) -> str:
+    """Return the record as Markdown: verdict, sentence, a table of contributions that add up, and where the numbers come from."""
+    targets = range(len(record.targets)) if target is None else (target,)
+    notes = (*summary.truncations(record), *map(visible, record.notes))
+    return "\n\n".join([*(_section(record, by, c) for c in targets), *map(_escaped, notes), _escaped(summary.about(record))]) + "\n"
+
+
+def to_csv(records: Attribution | Sequence[Attribution], by: By = "word") -> str:
+    """Return one row per target and cell; scores in full precision, and the sum of a target's rows is F(text) − F(baseline) + residual."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(_rows(records, by))
+    return file.getvalue()
+
+
+def to_dataframe(records: Attribution | Sequence[Attribution], by: By = "word") -> pd.DataFrame:
+    """Return the table of `to_csv` as a pandas data frame. Raises MissingExtraError when pandas is not installed."""
+    try:
+        import pandas as pd
+    except ImportError:
+        raise MissingExtraError("to_dataframe needs pandas: pip install pandas; to_csv gives the same table without it") from None
+    return pd.DataFrame(_rows(records, by), columns=list(COLUMNS))
+
+
+def _rows(records: Attribution | Sequence[Attribution], by: By) -> list[tuple[object, ...]]:
+    several = [records] if isinstance(records, Attribution) else records
+    return [row for i, record in enumerate(several) for c in range(len(record.targets)) for row in _rows_of(record, by, i, c)]
+
+
+def _rows_of(record: Attribution, by: By, index: int, c: int) -> list[tuple[object, ...]]:
+    trust = (float(record.f_input[c]), float(record.f_baseline[c]), float(record.residual[c]), float(record.error[c]))
+    what, level = (index, record.targets[c], record.units[c]), level_of(record, by)
+    return [
+        (
+            *(*what, level, position, cell.segment, cell.start, cell.end, cell.label, cell.role, float(cell.values[c])),
+            *(*trust, record.evaluations, record.stops[c].name.lower()),
+        )
+        for position, cell in enumerate(cells(record, by))
+    ]
+
+
+def _section(record: Attribution, by: By, target: int) -> str:
+    badge, found = summary.badge(record, target), bars(record, target, by)
+    decimals = places(max((abs(bar.value) for bar in found), default=0.0))
+    rows = [(_escaped(short(bar.label, 60)), fixed(bar.value, decimals), _escaped(share(bar.share))) for bar in found]
+    rows.append(("**F(text) − F(baseline)**", f"**{fixed(float(record.delta[target]), decimals)}**", ""))
+    table = [f"| contribution | {_escaped(visible(record.units[target]))} | of mass |", "| ---: | ---: | ---: |"]
+    table += [f"| {' | '.join(row)} |" for row in rows]
+    total = signed(float(record.scores[target].sum()), 5)
+    ends = (
+        f"F(text) {number(float(record.f_input[target]), 5)}, F(baseline) {number(float(record.f_baseline[target]), 5)}, Σ scores {total}"
+    )
+    said = "".join(
+        f"**{_escaped(piece.text)}**" if piece.kind == "name" else _escaped(piece.text) for piece in summary.sentence(record, target, by)
+    )
+    return "\n\n".join(
+        filter(None, [_verdict(badge), said, badge.caution, "\n".join(table), f"{ends}; {_escaped('; '.join(badge.facts))}."])
+    )
+
+
+def _verdict(badge: summary.Badge) -> str:
+    return f"✓ {badge.headline}: {badge.reason}." if badge.converged else f"> ⚠ **{badge.headline.upper()}**: {_escaped(badge.reason)}."
+
+
+def _escaped(text: str) -> str:
+    """Return text that Markdown shows as it is."""
+    return _MARKS.sub(r"\\\1", re.sub(r"\s+", " ", text))
