@@ -98,6 +98,10 @@ def sample_records() -> dict[str, Attribution]:
         "zeros": _sentiment(factor=0.0, residual=0.0),
         "cancelling": _cancelling(),
         "held": _held(),
+        "spread": _sentiment(
+            spread=np.linspace(0.02, 0.4, 23)[None], method="expected gradients", notes=("Scores are the mean over 4 baselines.",)
+        ),
+        "no_promise": _sentiment(adds_up=False, residual=1.1, method="gradient × input", path="none", rule="one gradient"),
     }
 
 
@@ -116,6 +120,7 @@ def _framed(record: Attribution) -> Attribution:
             "word_ids": (None, *record.word_ids, None),
             "roles": ("special", *record.roles, "special"),
             "scores": np.concatenate([zeros, record.scores, zeros], axis=1),
+            "spread": None if record.spread is None else np.concatenate([zeros, record.spread, zeros], axis=1),
         }
     )
 

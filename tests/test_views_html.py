@@ -21,7 +21,7 @@ OWN = set(
         r"\w+", "html head meta title style body header h1 h2 h3 button article p div fieldset legend label input span section details"
     )
 )
-OWN |= set(re.findall(r"\w+", "summary table colgroup col thead tbody tfoot tr th td bdi b i s strong dl dt dd script"))
+OWN |= set(re.findall(r"\w+", "summary table colgroup col thead tbody tfoot tr th td bdi b i s u strong dl dt dd script"))
 
 
 class Node(HTMLParser):
@@ -231,6 +231,14 @@ def test_fragment_shows_every_target_and_exact_values() -> None:
     assert source.count("<details>") == 2
     assert repr_html(RECORDS["labels"], target=1).count("<table class=") == 1
     assert 'title="−2.1"' in repr_html(RECORDS["converged"])
+
+
+def test_spread_and_broken_promises_are_shown() -> None:
+    assert PAGES["spread"].count("<u style") > 10
+    assert "over the baselines or noisy inputs" in PAGES["spread"]
+    assert "<u style" not in PAGES["converged"]
+    assert "This method does not promise that scores add up" in PAGES["no_promise"]
+    assert "not explained by this method" in PAGES["no_promise"]
 
 
 def test_lone_surrogates_and_nul_do_not_break_the_page() -> None:

@@ -66,7 +66,9 @@ def test_markdown_says_it_all() -> None:
 @pytest.mark.parametrize("name", [name for name in RECORDS if name != "not_finite"])
 def test_markdown_rows_add_up(name: str) -> None:
     text = to_markdown(RECORDS[name], target=0)
-    values = [float(value.replace("−", "-")) for value in re.findall(r"^\| .* \| ([+−]?[\d.]+) \| [^|]*%", text, flags=re.MULTILINE)]
+    values = [
+        float(value.replace("−", "-")) for value in re.findall(r"^\| .* \| ([+−]?[\d.]+)(?: ± \S+)? \| [^|]*%", text, flags=re.MULTILINE)
+    ]
     total = float(re.findall(r"\*\*([+−]?[\d.]+)\*\*", text)[-1].replace("−", "-"))
     places = len(re.findall(r"\*\*[+−]?\d+\.?(\d*)\*\*", text)[-1])
     assert sum(values) == pytest.approx(total, abs=(len(values) + 1) * 0.5 * 10.0**-places)

@@ -73,6 +73,11 @@ def test_bars_whose_sign_the_error_leaves_open_say_so() -> None:
     assert "sign unclear" not in to_text(RECORDS["held"])
 
 
+def test_spread_has_a_column() -> None:
+    assert "± 0.35" in to_text(RECORDS["spread"])  # the two tokens of "tepid"
+    assert "spread" not in to_text(RECORDS["converged"])
+
+
 def test_truncation_and_notes_are_shown() -> None:
     shown = " ".join(to_text(RECORDS["truncated"]).split())
     assert "The model read only the first" in shown

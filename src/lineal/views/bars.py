@@ -18,13 +18,18 @@ Kind = Literal["cell", "rest", "special", "held", "residual"]
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar. cell: the cell it stands for, None for a sum of several. share: |value| relative to the record's mass."""
+    """One bar. share: |value| relative to the record's mass. cell: the cell it stands for, None for a sum of several.
+
+    spread: how much the value differs between baselines or noisy inputs; 0 for a single one, and for a sum of several cells, whose bound
+    (the sum of spreads) would say little.
+    """
 
     label: str
     value: float
     kind: Kind
     share: float
     cell: Cell | None = None
+    spread: float = 0.0
 
     @property
     def is_exact(self) -> bool:
@@ -51,7 +56,8 @@ def bars(record: Attribution, target: int = 0, by: By = "word", top: int = TOP) 
     if held := groups["held"]:
         found.append(_of_many(record, f"held: {held[0].label}" if len(held) == 1 else f"held tokens ({len(held)})", "held", held, target))
     missing = -float(record.residual[target])
-    return [*found, Bar("not accounted for (residual)", missing, "residual", _share(record, missing, target))]
+    label = "not accounted for (residual)" if record.adds_up else "not explained by this method"
+    return [*found, Bar(label, missing, "residual", _share(record, missing, target))]
 
 
 def ranking(items: Sequence[Cell], target: int) -> list[Cell]:
@@ -61,7 +67,7 @@ def ranking(items: Sequence[Cell], target: int) -> list[Cell]:
 
 def _of_cell(record: Attribution, cell: Cell, target: int) -> Bar:
     value = float(cell.values[target])
-    return Bar(cell.name, value, "cell", _share(record, value, target), cell)
+    return Bar(cell.name, value, "cell", _share(record, value, target), cell, float(cell.spreads[target]))
 
 
 def _of_many(record: Attribution, label: str, kind: Kind, items: list[Cell], target: int) -> Bar:

@@ -34,7 +34,8 @@ class Cell:
     """One thing to tint.
 
     tokens: the tokens in it, a run. segment: the text it comes from, -1 for none. start, end: its visible characters in that text, none for
-    a chip. label: how to name it. nth, of: which occurrence of that label it is. values: (k,) sums of its tokens' scores.
+    a chip. label: how to name it. nth, of: which occurrence of that label it is. values: (k,) sums of its tokens' scores; spreads: (k,) of
+    their spreads, 0 when the record has none.
     """
 
     tokens: range
@@ -44,6 +45,7 @@ class Cell:
     label: str
     role: Role
     values: NDArray[np.float64]
+    spreads: NDArray[np.float64]
     nth: int = 1
     of: int = 1
 
@@ -159,6 +161,7 @@ def _cell(record: Attribution, group: list[int]) -> Cell:
         label=visible(label),
         role="content" if "content" in roles else roles[0],
         values=record.scores[:, group].sum(axis=1),
+        spreads=np.zeros(len(record.targets)) if record.spread is None else record.spread[:, group].sum(axis=1),
     )
 
 

@@ -12,13 +12,15 @@ from lineal.views.numbers import places
 
 @dataclass(frozen=True)
 class Stroke:
-    """One drawn bar: its left edge and width, and those of its whisker; a width of 0 is not drawn."""
+    """One drawn bar: its left edge and width, those of its whisker, and those of its band (the spread); a width of 0 is not drawn."""
 
     bar: Bar
     left: float
     width: float
     whisker_left: float
     whisker_width: float
+    band_left: float
+    band_width: float
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,8 @@ class Chart:
 
 def chart(bars: Sequence[Bar], error: float) -> Chart:
     """Lay bars out on an axis that holds them and whiskers of ±`error`; a whisker that is much longer than the bars is cut at its ends."""
-    values = [0.0, *(bar.value for bar in bars if math.isfinite(bar.value))]
+    finite = [bar for bar in bars if math.isfinite(bar.value)]
+    values = [0.0, *(bar.value + side * bar.spread for bar in finite for side in (-1, 1))]
     extent = max(values) - min(values)
     room = min(error, 1.2 * extent)
     low, high = min(values) - room * (min(values) < 0), max(values) + room * (max(values) > 0)
@@ -45,6 +48,7 @@ def chart(bars: Sequence[Bar], error: float) -> Chart:
     def stroke(bar: Bar) -> Stroke:
         value = bar.value if math.isfinite(bar.value) else 0.0
         reach = 0.0 if bar.is_exact else error
-        return Stroke(bar, *span(min(0.0, value), max(0.0, value)), *span(value - reach, value + reach))
+        ends = ((min(0.0, value), max(0.0, value)), (value - reach, value + reach), (value - bar.spread, value + bar.spread))
+        return Stroke(bar, *(edge for pair in ends for edge in span(*pair)))
 
-    return Chart(tuple(stroke(bar) for bar in bars), span(0.0, 0.0)[0], places(max(map(abs, values))))
+    return Chart(tuple(stroke(bar) for bar in bars), span(0.0, 0.0)[0], places(max((abs(bar.value) for bar in finite), default=0.0)))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from lineal.attribution import Attribution
 from lineal.errors import MissingExtraError
 from lineal.views import summary
-from lineal.views.bars import bars
+from lineal.views.bars import Bar, bars
 from lineal.views.cells import By, cells, level_of, short, visible
 from lineal.views.numbers import fixed, number, places, share, signed
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 COLUMNS = (
-    *("result", "target", "unit", "level", "position", "segment", "start", "end", "text", "role", "score"),
+    *("result", "target", "unit", "level", "position", "segment", "start", "end", "text", "role", "score", "spread"),
     *("f_input", "f_baseline", "residual", "error", "evaluations", "stop"),
 )
 """Of a table: what is explained, which piece of which text, its score, and how far the scores of this target can be trusted."""
@@ -62,7 +62,18 @@ def _rows_of(record: Attribution, by: By, index: int, c: int) -> list[tuple[obje
     what, level = (index, record.targets[c], record.units[c]), level_of(record, by)
     return [
         (
-            *(*what, level, position, cell.segment, cell.start, cell.end, cell.label, cell.role, float(cell.values[c])),
+            *(
+                *what,
+                level,
+                position,
+                cell.segment,
+                cell.start,
+                cell.end,
+                cell.label,
+                cell.role,
+                float(cell.values[c]),
+                None if record.spread is None else float(cell.spreads[c]),
+            ),
             *(*trust, record.evaluations, record.stops[c].name.lower()),
         )
         for position, cell in enumerate(cells(record, by))
@@ -72,7 +83,7 @@ def _rows_of(record: Attribution, by: By, index: int, c: int) -> list[tuple[obje
 def _section(record: Attribution, by: By, target: int) -> str:
     badge, found = summary.badge(record, target), bars(record, target, by)
     decimals = places(max((abs(bar.value) for bar in found), default=0.0))
-    rows = [(_escaped(short(bar.label, 60)), fixed(bar.value, decimals), _escaped(share(bar.share))) for bar in found]
+    rows = [(_escaped(short(bar.label, 60)), _valued(bar, decimals), _escaped(share(bar.share))) for bar in found]
     rows.append(("**F(text) − F(baseline)**", f"**{fixed(float(record.delta[target]), decimals)}**", ""))
     table = [f"| contribution | {_escaped(visible(record.units[target]))} | of mass |", "| ---: | ---: | ---: |"]
     table += [f"| {' | '.join(row)} |" for row in rows]
@@ -86,6 +97,10 @@ def _section(record: Attribution, by: By, target: int) -> str:
     return "\n\n".join(
         filter(None, [_verdict(badge), said, badge.caution, "\n".join(table), f"{ends}; {_escaped('; '.join(badge.facts))}."])
     )
+
+
+def _valued(bar: Bar, decimals: int) -> str:
+    return fixed(bar.value, decimals) + (f" ± {number(bar.spread, 2)}" if bar.spread else "")
 
 
 def _verdict(badge: summary.Badge) -> str:

@@ -112,6 +112,8 @@ def _draw_bars(axes: Axes, found: list[Bar], badge: summary.Badge) -> None:
     room = 1.3 * max(map(abs, values), default=0.0) or 1.0
     error = min(badge.error, 4 * room)  # an unbounded whisker leaves the axes
     for y, (value, bar) in enumerate(zip(values, found, strict=True)):
+        if bar.spread:
+            axes.errorbar(value, y, xerr=bar.spread, color=GREY, alpha=0.35, linewidth=5)
         if error and not bar.is_exact:
             axes.errorbar(value, y, xerr=error, color="black" if badge.converged else ALARM, linewidth=0.9, capsize=2.5, capthick=0.9)
         axes.annotate(fixed(bar.value, places(room)), (1.02, y), xycoords=("axes fraction", "data"), va="center", fontsize=8, color=GREY)

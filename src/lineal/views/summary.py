@@ -31,6 +31,7 @@ class Badge:
 
     headline, reason: the verdict and the sentence that explains it. error_share, residual_share: relative to the mass Σ|scores|.
     residual_of_delta: relative to |F(text) − F(baseline)|. cancellation: mass / |F(text) − F(baseline)|. caution: a sentence, or empty.
+    adds_up: false when the method does not promise that scores add up, so that the residual is no error.
     """
 
     converged: bool
@@ -45,13 +46,15 @@ class Badge:
     caution: str
     evaluations: int
     tol: float
+    adds_up: bool
 
     @property
     def facts(self) -> tuple[str, ...]:
         """The numbers as short phrases."""
+        missing = "residual" if self.adds_up else "sum off by"
         return (
             f"error ≤ {number(self.error, 2)} ({percent(self.error_share)} of mass, {percent(self.tol)} asked)",
-            f"residual {signed(self.residual, 2)} ({percent(self.residual_of_delta)} of F(text) − F(baseline))",
+            f"{missing} {signed(self.residual, 2)} ({percent(self.residual_of_delta)} of F(text) − F(baseline))",
             f"mass / |difference| {number(self.cancellation, 3)}",
             count(self.evaluations, "gradient"),
         )
@@ -85,6 +88,7 @@ def badge(record: Attribution, target: int = 0) -> Badge:
         caution=_caution(cancellation),
         evaluations=record.evaluations,
         tol=record.tol,
+        adds_up=record.adds_up,
     )
 
 
@@ -161,6 +165,8 @@ def _to_or_off(value: float) -> str:
 
 def _agreement(record: Attribution, target: int) -> str:
     residual, delta = abs(float(record.residual[target])), abs(float(record.delta[target]))
+    if not record.adds_up:
+        return f". This method does not promise that scores add up; F(text) − F(baseline) is {signed(float(record.delta[target]), 2)}."
     within = percent(residual / delta) if residual <= delta and delta else f"{number(residual, 2)} {visible(record.units[target])}".strip()
     if record.stops[target].converged:
         return f", which is F(text) − F(baseline) to within {within}."

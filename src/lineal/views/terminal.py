@@ -171,17 +171,14 @@ def _chart(found: list[Bar], view: _View) -> Table:
     table.add_column("", no_wrap=True, min_width=WIDTH)
     table.add_column(view.unit, justify="right", no_wrap=True)
     table.add_column("of mass", justify="right", no_wrap=True)
-    table.add_column(f"error ± {number(float(view.record.error[view.target]), 2)}", no_wrap=True)
+    table.add_column("spread" if view.record.spread is not None else "", justify="right", no_wrap=True)
+    table.add_column(f"± {number(float(view.record.error[view.target]), 2)}", no_wrap=True)
     for bar in found:
         style = "" if bar.kind == "cell" else "dim"
         drawn = _bar(bar, left, WIDTH / reach if reach else 0.0, view)
-        table.add_row(
-            Text(short(bar.label, LABEL), style),
-            drawn,
-            Text(fixed(bar.value, decimals), style),
-            Text(share(bar.share), "dim"),
-            _doubt(bar, view),
-        )
+        spread = Text(f"± {number(bar.spread, 2)}" if bar.spread else "", "dim")
+        value = Text(fixed(bar.value, decimals), style)
+        table.add_row(Text(short(bar.label, LABEL), style), drawn, value, Text(share(bar.share), "dim"), spread, _doubt(bar, view))
     table.add_row(Text("F(text) − F(baseline)", "bold"), "", Text(fixed(float(view.record.delta[view.target]), decimals), "bold"))
     return table
 

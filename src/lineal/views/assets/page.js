@@ -46,6 +46,7 @@
       const value = sum(record.scores[c], [a, b]);
       const role = record.roles[a];
       const lines = [`${spell(value)} ${record.units[c]} · ${mass[c] ? +((100 * Math.abs(value)) / mass[c]).toPrecision(2) : 0} % of the mass`];
+      if (record.spread) lines.push(`spread ±${spell(sum(record.spread[c], [a, b])).slice(1)} over the baselines or noisy inputs`);
       if (row) lines.push(`for ${record.targets[c].trim()}`);
       if (role === "held") lines.push("held: kept at its own embedding, so its score is 0");
       if (role === "special") lines.push("special token: belongs to no word");
