@@ -40,7 +40,7 @@ class Adaptive:
 
     tol: relative. max_evaluations: gradients, of this integration alone. breaks: kinks of the path, from 0 to 1; each side of a kink
     has its own point 2⁻⁴⁰ away from it. Raises OptionError for a tol that is not positive, breaks that do not increase from 0 to 1,
-    or a budget below the first round.
+    or a budget below the first round. Memory: the derivatives of all points so far, (n, k, t) in float64, and a few times their size.
     """
 
     def __init__(self, tol: float = 0.01, max_evaluations: int = 1000, breaks: Sequence[float] = (0.0, 1.0), pooled: bool = False) -> None:
@@ -67,7 +67,7 @@ class Adaptive:
         rows = np.arange(self._mesh.shape[0]) if self._pooled else np.flatnonzero(self._active)
         estimate = self._mesh.estimate(rows, self._pooled)
         self._watch_noise(estimate)
-        self._ask = self._next(self._urgency(estimate, rows))
+        self._ask = self._next(self._urgency(estimate))
 
     def integral(self) -> Integral:
         """Return value (k, t), error (k,) and stop reasons; valid once `ask` has returned None."""
@@ -99,7 +99,7 @@ class Adaptive:
         self._stale[:, self._active] = np.where(self._fresh[:, None], counted, self._stale[:, self._active])
         self._density[:, self._active] = density
 
-    def _urgency(self, estimate: Estimate, rows: NDArray[np.int64]) -> Floats:
+    def _urgency(self, estimate: Estimate) -> Floats:
         """(c,) how much each cell wants to be halved, 0 for not at all; freezes the outputs that need nothing any more."""
         urgency = np.zeros(len(self._mesh.lefts))
         for column, group in enumerate(np.flatnonzero(self._active)):
@@ -126,8 +126,10 @@ class Adaptive:
         order = np.argsort(open_errors)
         wanted = np.zeros_like(stuck)
         wanted[order] = running_joint(open_errors[order]) > KEEP * goal
-        if not wanted.any():  # the residual of the whole is too large, though no cell is: halve the worst
+        if not wanted.any():  # the whole is too far off, though no cell is: halve the worst
             wanted = (open_errors > 0) & (open_errors >= open_errors.max() / 2)
+        if not wanted.any():
+            return wanted, Stop.NOT_FINITE if dead else Stop.ROUNDING
         return wanted, None
 
     def _stuck(self, estimate: Estimate, column: int, group: int) -> Bools:
