@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -74,6 +75,7 @@ def pieces_record(
     return _framed(record) if framed else record
 
 
+@cache
 def sample_records() -> dict[str, Attribution]:
     """Return one record per situation a view must cope with, by name."""
     return {
@@ -173,7 +175,7 @@ def _steps() -> Attribution:
     """A generation: one target per produced token."""
     steps = (" Paris", ".", " It", " is", " the", " largest", " city", " in", " France", ".")
     text = "The capital of France, famous for its museums and its river, is"
-    return pieces_record(text, seed=12, k=10, framed=False, loud=0.4, targets=steps, units=("log-probability",) * 10)
+    return pieces_record(text, seed=12, k=10, framed=False, loud=0.4, targets=steps, units=("log_prob",) * 10)
 
 
 def _truncated() -> Attribution:
@@ -186,7 +188,7 @@ def _cancelling() -> Attribution:
     text = "true but false, warm but cold"
     found = _words(text)
     scores = [[0.4, 0.02, -0.41, 0.0, 0.3, -0.01, -0.29]]
-    named: dict[str, Any] = {"targets": ("A over B",), "units": ("log-odds",)}
+    named: dict[str, Any] = {"targets": ("A over B",), "units": ("log_odds",)}
     return make_record([text], [m[0] for m in found], [m.span() for m in found], scores, residual=0.001, **named)
 
 

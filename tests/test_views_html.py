@@ -174,6 +174,8 @@ def test_texts_with_one_unit_share_one_scale() -> None:
     assert both.count("−2.1</span>") == page(strong).count("−2.1</span>") + len(re.findall('class="key"', page(weak)))
     assert "one scale for all" not in page([strong, RECORDS["cancelling"]])
     assert "one scale for all" not in page(strong)
+    three = page([strong, weak, RECORDS["cancelling"]])
+    assert three.count("one scale for all") == both.count("one scale for all")
 
 
 def test_roles_truncation_and_notes_are_named() -> None:
@@ -207,7 +209,7 @@ def test_sizes() -> None:
 
 def test_pages_are_deterministic() -> None:
     assert page(RECORDS["labels"]) == PAGES["labels"]
-    assert page(sample_records()["labels"]) == PAGES["labels"]
+    assert page(RECORDS["labels"].model_copy()) == PAGES["labels"]
 
 
 def test_fragment_touches_nothing_outside_of_itself() -> None:

@@ -76,8 +76,11 @@ def test_the_sentence_names_words_numbers_and_unit() -> None:
 
 
 def test_a_unit_that_is_no_part_of_a_label_stands_in_brackets() -> None:
-    record = make_record(["a b"], ["a", "b"], [(0, 1), (2, 3)], [[1.0, 0.5]], targets=("similarity to text 2",), units=("cosine",))
-    assert "*a* adds 1 to similarity to text 2 (cosine)" in spoken(sentence(record))
+    record = make_record(["a b"], ["a", "b"], [(0, 1), (2, 3)], [[1.0, 0.5]], targets=("length",), units=("words",))
+    assert "*a* adds 1 to length (words), *b* adds 0.5;" in spoken(sentence(record))
+    other = record.model_copy(update={"targets": ("“hello”",), "units": ("cosine",)})
+    assert "*a* adds 1 to the cosine with “hello”, *b* adds 0.5;" in spoken(sentence(other))
+    assert "off the log-probability of Paris" in spoken(sentence(RECORDS["steps"]))
 
 
 def test_the_sentence_warns_when_not_converged() -> None:

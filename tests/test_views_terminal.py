@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import re
 
+import numpy as np
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from lineal.views import render, to_text
+from lineal.views import bars, render, to_text
+from lineal.views.numbers import fixed, places
 from lineal.views.terminal import Ground
 from tests.records import sample_records
 
@@ -34,6 +36,17 @@ def test_the_verdict_comes_first_when_it_is_bad(name: str) -> None:
 @pytest.mark.parametrize("name", RECORDS)
 def test_no_line_is_too_wide(name: str) -> None:
     assert max(map(cell_len, to_text(RECORDS[name], width=80).splitlines())) <= 80
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_no_number_is_cut_at_80_columns(name: str) -> None:
+    shown = to_text(RECORDS[name], target=0, width=80)
+    rows = [line for line in shown.splitlines() if "%" in line and "█" in line]
+    assert not [row for row in rows if re.search(r"[+−][\d.]*…", row)]
+    if RECORDS[name].mass[0] > 0:
+        largest = max(abs(bar.value) for bar in bars(RECORDS[name]) if np.isfinite(bar.value))
+        total = fixed(float(RECORDS[name].delta[0]), places(largest))
+        assert re.search(rf"\s{re.escape(total)}$", shown, flags=re.MULTILINE)
 
 
 def test_plain_text_carries_the_numbers() -> None:
@@ -69,8 +82,8 @@ def test_all_targets_or_one() -> None:
 
 
 def test_bars_whose_sign_the_error_leaves_open_say_so() -> None:
-    assert to_text(RECORDS["not_converged"]).count("sign unclear") == 13
-    assert "sign unclear" not in to_text(RECORDS["held"])
+    assert to_text(RECORDS["not_converged"]).count("sign?") == 13
+    assert "sign?" not in to_text(RECORDS["held"])
 
 
 def test_spread_has_a_column() -> None:

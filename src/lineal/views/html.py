@@ -11,6 +11,7 @@ import base64
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -118,8 +119,10 @@ def page(records: Attribution | Sequence[Attribution], *, title: str | None = No
         headings=headings,
         articles=[_article(record, levels(record), drawn_targets(record), scales) for record in several],
         scales=scales,
-        is_shared=_is_shared(several),
-        data=_json({"records": [record.to_dict() for record in several], "scales": scales}),
+        shared=_shared(several),
+        data=_json(
+            {"records": [r.to_dict() for r in several], "scales": scales, "units": {unit: summary.unit_name(unit) for unit in scales}}
+        ),
         style=Markup(_asset("marks.css") + _asset("page.css")),
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
@@ -166,10 +169,10 @@ def _scales(several: list[Attribution]) -> Scales:
     return {unit: {by: scale(several, unit, by) for by in _LEVELS} for unit in units}
 
 
-def _is_shared(several: list[Attribution]) -> bool:
-    """Return whether some unit belongs to more than one record."""
-    units = [unit for record in several for unit in set(record.units)]
-    return len(set(units)) < len(units)
+def _shared(several: list[Attribution]) -> set[str]:
+    """Return the units that belong to more than one record."""
+    units = Counter(unit for record in several for unit in set(record.units))
+    return {unit for unit, n in units.items() if n > 1}
 
 
 def _title(several: list[Attribution], limit: int = 70) -> str:
@@ -218,5 +221,5 @@ def _environment() -> Environment:
         numbers.unbroken,
     ):
         found.filters[filter_.__name__] = filter_
-    found.globals |= {"strength": strength, "passage_sum": _passage_sum, "about": summary.about}
+    found.globals |= {"strength": strength, "passage_sum": _passage_sum, "about": summary.about, "unit_name": summary.unit_name}
     return found

@@ -85,7 +85,7 @@ def _section(record: Attribution, by: By, target: int) -> str:
     decimals = places(max((abs(bar.value) for bar in found), default=0.0))
     rows = [(_escaped(short(bar.label, 60)), _valued(bar, decimals), _escaped(share(bar.share))) for bar in found]
     rows.append(("**F(text) − F(baseline)**", f"**{fixed(float(record.delta[target]), decimals)}**", ""))
-    table = [f"| contribution | {_escaped(visible(record.units[target]))} | of mass |", "| ---: | ---: | ---: |"]
+    table = [f"| contribution | {_escaped(summary.unit_name(record.units[target]))} | of mass |", "| ---: | ---: | ---: |"]
     table += [f"| {' | '.join(row)} |" for row in rows]
     total = signed(float(record.scores[target].sum()), 5)
     ends = (

@@ -15,7 +15,7 @@ from lineal.attribution import Attribution
 from lineal.errors import MissingExtraError
 from lineal.views import summary
 from lineal.views.bars import TOP, Bar, bars
-from lineal.views.cells import By, short, visible
+from lineal.views.cells import By, short
 from lineal.views.heat import drawn_targets, heat
 from lineal.views.numbers import fixed, number, percent, places
 from lineal.views.palette import RGB, ink, scale, tint
@@ -54,7 +54,7 @@ def plot_bars(record: Attribution, target: int = 0, by: By = "word", *, order: O
     figure = _figure(width=7.0, height=1.6 + 0.27 * len(found))
     axes = figure.add_subplot()
     _draw_bars(axes, found, badge)
-    axes.set_xlabel(visible(record.units[target]))
+    axes.set_xlabel(summary.unit_name(record.units[target]))
     _title(axes, _finding(record, target, by), badge)
     _letter(figure)
     return figure
@@ -77,7 +77,7 @@ def plot_heat(record: Attribution, by: By = "word") -> Figure:
     axes.set_yticks([y - 0.5 for y in range(1, len(targets))], minor=True)
     axes.grid(which="minor", color="white", linewidth=1.5)
     axes.tick_params(which="both", length=0)
-    figure.colorbar(image, ax=axes, shrink=0.8, label=", ".join(sorted(set(map(visible, record.units)))))
+    figure.colorbar(image, ax=axes, shrink=0.8, label=", ".join(sorted(set(map(summary.unit_name, record.units)))))
     _title(axes, "", summary.badge(record, _worst(record)))
     _letter(figure)
     return figure

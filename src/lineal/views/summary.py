@@ -14,7 +14,9 @@ from lineal.views.numbers import count, number, percent, signed
 CANCELLATION = 5.0
 """Ratio mass / |F(text) − F(baseline)| from which a caution is shown: a tolerance of 1 % of the mass is then 5 % of the difference."""
 
-_OF_A_LABEL = {"logit", "log-odds", "logodds", "probability", "log-probability", "logprob", "surprisal"}
+_UNITS = {"logit": "logit", "log_odds": "log-odds", "log_prob": "log-probability", "prob": "probability"}
+_UNITS |= {"cosine": "cosine", "dot": "dot product"}
+"""How units are printed; others are printed as they are spelled."""
 
 
 @dataclass(frozen=True)
@@ -93,11 +95,18 @@ def badge(record: Attribution, target: int = 0) -> Badge:
 
 
 def quantity(record: Attribution, target: int = 0) -> str:
-    """Return what is explained, named: `the logit of POSITIVE`, `similarity to text 2 (cosine)`."""
-    name, unit = target_name(record, target), visible(record.units[target])
-    if unit.lower() in _OF_A_LABEL:
+    """Return what is explained, named: `the logit of POSITIVE`, `the cosine with “How do I …”`, `length (words)`."""
+    name, unit = target_name(record, target), unit_name(record.units[target])
+    if unit in ("cosine", "dot product"):
+        return f"the {unit} with {name}"
+    if unit in _UNITS.values():
         return f"the {unit} of {name}"
     return f"{name} ({unit})" if unit and unit.lower() not in name.lower() else name
+
+
+def unit_name(unit: str) -> str:
+    """Return a unit for print: `log-odds` for `log_odds`."""
+    return visible(_UNITS.get(unit, unit))
 
 
 def target_name(record: Attribution, target: int) -> str:
@@ -167,7 +176,9 @@ def _agreement(record: Attribution, target: int) -> str:
     residual, delta = abs(float(record.residual[target])), abs(float(record.delta[target]))
     if not record.adds_up:
         return f". This method does not promise that scores add up; F(text) − F(baseline) is {signed(float(record.delta[target]), 2)}."
-    within = percent(residual / delta) if residual <= delta and delta else f"{number(residual, 2)} {visible(record.units[target])}".strip()
+    within = (
+        percent(residual / delta) if residual <= delta and delta else f"{number(residual, 2)} {unit_name(record.units[target])}".strip()
+    )
     if record.stops[target].converged:
         return f", which is F(text) − F(baseline) to within {within}."
     return f", while F(text) − F(baseline) is {signed(float(record.delta[target]), 2)}."

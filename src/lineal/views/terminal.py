@@ -26,7 +26,7 @@ from lineal.views.palette import RGB, ink, scale, strength, tint
 
 Ground = Literal["dark", "light", "none"]
 
-WIDTH, LABEL = 30, 34
+WIDTH, LABEL = 22, 28
 """Characters of the bars and of their labels."""
 FAINT, STRONG = 0.04, 1 / 3
 """Shares of the scale: below the first a cell has no tint, above the second it is underlined."""
@@ -66,7 +66,7 @@ class _View:
 
     @property
     def unit(self) -> str:
-        return visible(self.record.units[self.target])
+        return summary.unit_name(self.record.units[self.target])
 
     @property
     def converged(self) -> bool:
@@ -166,19 +166,21 @@ def _chart(found: list[Bar], view: _View) -> Table:
     reach = max(finite) - min(finite)
     left = round(WIDTH * -min(finite) / reach) if reach else 0
     decimals = places(max(map(abs, finite)))
-    table = Table(box=None, padding=(0, 1), pad_edge=False, header_style="dim")
-    table.add_column("contribution", justify="right", no_wrap=True, max_width=LABEL)
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
+    table.add_column("contribution", justify="right", max_width=LABEL)
     table.add_column("", no_wrap=True, min_width=WIDTH)
-    table.add_column(view.unit, justify="right", no_wrap=True)
-    table.add_column("of mass", justify="right", no_wrap=True)
-    table.add_column("spread" if view.record.spread is not None else "", justify="right", no_wrap=True)
-    table.add_column(f"± {number(float(view.record.error[view.target]), 2)}", no_wrap=True)
+    table.add_column(view.unit, justify="right", no_wrap=True, min_width=9)
+    table.add_column("of mass", justify="right", no_wrap=True, min_width=7)
+    if view.record.spread is not None:
+        table.add_column("spread", justify="right", no_wrap=True, min_width=8)
+    table.add_column(f"± {number(float(view.record.error[view.target]), 2)}", no_wrap=True, min_width=8)
     for bar in found:
         style = "" if bar.kind == "cell" else "dim"
         drawn = _bar(bar, left, WIDTH / reach if reach else 0.0, view)
-        spread = Text(f"± {number(bar.spread, 2)}" if bar.spread else "", "dim")
-        value = Text(fixed(bar.value, decimals), style)
-        table.add_row(Text(short(bar.label, LABEL), style), drawn, value, Text(share(bar.share), "dim"), spread, _doubt(bar, view))
+        numbers = [Text(fixed(bar.value, decimals), style), Text(share(bar.share), "dim")]
+        if view.record.spread is not None:
+            numbers.append(Text(f"± {number(bar.spread, 2)}" if bar.spread else "", "dim"))
+        table.add_row(Text(short(bar.label, LABEL), style), drawn, *numbers, _doubt(bar, view))
     table.add_row(Text("F(text) − F(baseline)", "bold"), "", Text(fixed(float(view.record.delta[view.target]), decimals), "bold"))
     return table
 
@@ -198,7 +200,7 @@ def _bar(bar: Bar, left: int, unit: float, view: _View) -> Text:
 def _doubt(bar: Bar, view: _View) -> Text:
     """Say when the error leaves even the sign of a bar open."""
     is_open = not bar.is_exact and abs(bar.value) <= float(view.record.error[view.target])
-    return Text("sign unclear" if is_open else "", "dim" if view.converged else "red")
+    return Text("sign?" if is_open else "", "dim" if view.converged else "red")
 
 
 def _facts(view: _View) -> Text:

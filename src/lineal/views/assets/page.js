@@ -1,6 +1,6 @@
 "use strict";
 (() => {
-  const { records, scales } = JSON.parse(document.getElementById("data").textContent);
+  const { records, scales, units } = JSON.parse(document.getElementById("data").textContent);
   const tip = document.getElementById("tip");
   const spell = (v) => (Number.isFinite(v) ? (v > 0 ? "+" : v < 0 ? "−" : "") + String(+Math.abs(v).toPrecision(4)) : "not a number");
   const sum = (row, [a, b]) => row.slice(a, b).reduce((x, y) => x + Number(y), 0);
@@ -31,7 +31,7 @@
         const largest = String(+scales[record.units[c]][el.closest("[data-level]").dataset.level].toPrecision(3));
         const [low, high] = all(el, ".key span");
         [low.textContent, high.textContent] = ["−" + largest, "+" + largest];
-        el.querySelector(".unit").textContent = record.units[c];
+        el.querySelector(".unit").textContent = units[record.units[c]];
       }
       for (const el of all(article, ".quiet .sum")) el.textContent = el.textContent.replace(/[^ ]+$/, spell(+sum(record.scores[c], range(el)).toPrecision(2)));
       for (const el of all(article, ".heat tr[data-c]")) el.toggleAttribute("aria-current", Number(el.dataset.c) === c);
@@ -45,7 +45,7 @@
       const c = row ? Number(row.dataset.c) : target;
       const value = sum(record.scores[c], [a, b]);
       const role = record.roles[a];
-      const lines = [`${spell(value)} ${record.units[c]} · ${mass[c] ? +((100 * Math.abs(value)) / mass[c]).toPrecision(2) : 0} % of the mass`];
+      const lines = [`${spell(value)} ${units[record.units[c]]} · ${mass[c] ? +((100 * Math.abs(value)) / mass[c]).toPrecision(2) : 0} % of the mass`];
       if (record.spread) lines.push(`spread ±${spell(sum(record.spread[c], [a, b])).slice(1)} over the baselines or noisy inputs`);
       if (row) lines.push(`for ${record.targets[c].trim()}`);
       if (role === "held") lines.push("held: kept at its own embedding, so its score is 0");
