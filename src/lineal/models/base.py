@@ -115,7 +115,10 @@ class Adapter:
     head: Head | None = None
 
     def __init__(self, module: Any, network: Any, tokenizer: Any, card: ModelCard) -> None:
-        """Keep the parts; nothing is computed."""
+        """Keep the parts; nothing is computed. Raises ModelError when the network cannot be entered at its embeddings."""
+        parameters = inspect.signature(network.forward).parameters
+        if "inputs_embeds" not in parameters and not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+            raise ModelError(f"{card.name} ({card.architecture}) takes no inputs_embeds, so no path can be followed through its embeddings")
         self.module, self.network, self.tokenizer, self.card = module, network, tokenizer, card
 
     @property
@@ -239,13 +242,14 @@ def tokenise(tokenizer: Any, texts: Sequence[str], limit: int | None, truncate: 
 
 def _encoded(tokenizer: Any, batch: Any, texts: tuple[str, ...], full_length: int, wanted: Sequence[str]) -> Encoded:
     ids = batch["input_ids"]
-    special = [bool(flag) for flag in batch["special_tokens_mask"]]
     segments = [-1 if s is None else int(s) for s in batch.sequence_ids(0)]
-    special = [flag or segment < 0 for flag, segment in zip(special, segments, strict=True)]
-    segments = [-1 if flag else segment for flag, segment in zip(special, segments, strict=True)]
+    offsets = [(0, 0) if s < 0 else (int(a), int(b)) for s, (a, b) in zip(segments, batch["offset_mapping"], strict=True)]
+    special = [
+        bool(flag) or s < 0 or _spelled_special(tokenizer, i, texts[s][slice(*span)])
+        for flag, s, i, span in zip(batch["special_tokens_mask"], segments, ids, offsets, strict=True)
+    ]
     if all(special):
         raise InputError(f"the text {texts[0][:40]!r} has no token but special ones: there is nothing to attribute anything to")
-    offsets = [(0, 0) if flag else (int(a), int(b)) for flag, (a, b) in zip(special, batch["offset_mapping"], strict=True)]
     read = tuple(
         len(text) if len(ids) == full_length else max((b for (_, b), s in zip(offsets, segments, strict=True) if s == j), default=0)
         for j, text in enumerate(texts)
@@ -265,6 +269,11 @@ def _encoded(tokenizer: Any, batch: Any, texts: tuple[str, ...], full_length: in
         read=read,
         notes=notes,
     )
+
+
+def _spelled_special(tokenizer: Any, token: int, piece: str) -> bool:
+    """Whether a special token is written out in the text, as <|im_end|> in a chat; an unknown word is none."""
+    return token in tokenizer.all_special_ids and (token != tokenizer.unk_token_id or piece == tokenizer.unk_token)
 
 
 def model_limit(tokenizer: Any, config: Any) -> int | None:

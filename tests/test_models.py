@@ -1,0 +1,266 @@
+"""Adapters run the user's model as it is: from embeddings as from ids, leaving every flag as it was, and say so when they cannot."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny
+import torch
+from torch import nn
+
+import lineal
+from lineal import targets
+from lineal.errors import FidelityError, InputError, ModelError, OptionError, TooLongError
+from lineal.models.base import check_fidelity, fingerprint
+from lineal.models.causal import CausalLM
+
+TEXT = "the tepid movie was a glorious mess."
+FLOAT32 = 2e-5  # relative to scores of order one: sums of about a hundred float32 roundings
+
+
+def state(model: nn.Module) -> tuple:
+    flags = [(name, p.requires_grad, p.grad is None) for name, p in model.named_parameters()]
+    modes = [part.training for part in model.modules()]
+    return flags, modes, fingerprint(model, samples=10**9), deepcopy(model.config.to_dict())
+
+
+@pytest.mark.parametrize("make", [tiny.bert_classifier, tiny.llama])
+@pytest.mark.parametrize("training", [True, False])
+def test_the_callers_model_and_tokenizer_leave_as_they_came(make, training: bool) -> None:
+    module = make()
+    module.train(training)
+    next(module.parameters()).requires_grad_(False)
+    tokenizer = tiny.tokenizer(decoder=make is tiny.llama)
+    before, words = state(module), deepcopy(tokenizer.init_kwargs)
+    lineal.explain(lineal.load(module, tokenizer), TEXT)
+    assert state(module) == before
+    assert tokenizer.init_kwargs == words
+
+
+def test_flags_are_restored_after_an_error_too() -> None:
+    module = tiny.bert_classifier().train()
+    before = state(module)
+    module.classifier.register_forward_hook(lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        lineal.explain(lineal.load(module, tiny.tokenizer()), TEXT)
+    assert state(module) == before
+
+
+@pytest.mark.parametrize("make", [tiny.bert_classifier, tiny.llama])
+def test_padding_and_company_change_nothing(make) -> None:
+    model = lineal.load(make(), tiny.tokenizer(decoder=make is tiny.llama))
+    texts = [TEXT, "not good", "a very bad film but a good ending, is it not?"]
+    together = list(lineal.explain_many(model, texts, rule="gauss:6"))
+    for text, record in zip(texts, together, strict=True):
+        alone = lineal.explain(model, text, rule="gauss:6")
+        np.testing.assert_allclose(record.scores, alone.scores, atol=FLOAT32 * alone.mass.max())
+
+
+def test_all_labels_at_once_equal_one_by_one() -> None:
+    model = lineal.load(tiny.bert_classifier(), tiny.tokenizer())
+    rows = lineal.explain(model, TEXT, "labels", rule="gauss:6")
+    assert rows.targets == ("L0", "L1", "L2")
+    for c in range(3):
+        one = lineal.explain(model, TEXT, targets.label(c), rule="gauss:6")
+        np.testing.assert_allclose(rows.scores[c], one.scores[0], atol=FLOAT32 * one.mass.max())
+
+
+def test_the_predicted_label_is_explained_by_default() -> None:
+    module, tokenizer = tiny.bert_classifier(), tiny.tokenizer()
+    with torch.no_grad():
+        logits = module(**tokenizer(TEXT, return_tensors="pt")).logits[0]
+    record = lineal.explain(lineal.load(module, tokenizer), TEXT)
+    assert record.targets == (f"L{int(logits.argmax())}",)
+    assert record.f_input[0] == pytest.approx(float(logits.max()), abs=1e-5)
+
+
+@pytest.mark.parametrize("unit", ["logit", "log_prob", "prob", "log_odds"])
+def test_a_decoders_next_token_score_is_its_own(unit: str) -> None:
+    module, tokenizer = tiny.llama(), tiny.tokenizer(decoder=True)
+    with torch.no_grad():
+        logits = module(**{k: v for k, v in tokenizer(TEXT, return_tensors="pt").items() if k != "token_type_ids"}).logits[0, -1]
+    wanted = {
+        "logit": logits,
+        "prob": logits.softmax(-1),
+        "log_prob": logits.log_softmax(-1),
+        "log_odds": logits.softmax(-1).logit(),
+    }[unit]
+    record = lineal.explain(lineal.load(module, tokenizer), TEXT, targets.next_token("doctor", unit=unit), rule="gauss:4")
+    assert record.f_input[0] == pytest.approx(float(wanted[tokenizer.convert_tokens_to_ids("doctor")]), abs=1e-5)
+
+
+def test_only_wanted_positions_and_rows_of_the_head_are_computed() -> None:
+    module, tokenizer = tiny.llama(), tiny.tokenizer(decoder=True)
+    shapes = []
+    module.lm_head.register_forward_hook(lambda _, inputs, output: shapes.append(tuple(output.shape)))
+    model = lineal.load(module, tokenizer)
+    model.encode([TEXT])
+    shapes.clear()
+    lineal.explain(model, TEXT, targets.next_token("doctor"), rule="gauss:4")
+    assert {shape[1] for shape in shapes} == {1}
+    shapes.clear()
+    session = lineal.session.Session(model, targets.next_token("doctor", unit="logit"), None, lineal.session.Options(rule="gauss:4"))
+    session.checked[1] = True
+    next(session.run([TEXT]))
+    assert shapes == [], "a logit multiplies with its own row of the head, not with the whole layer"
+
+
+def test_logits_with_a_soft_cap_are_the_models_own() -> None:
+    import transformers
+
+    torch.manual_seed(0)
+    config = transformers.Gemma2Config(**tiny.SIZES, num_key_value_heads=2, head_dim=8, final_logit_softcapping=0.5, sliding_window=64)
+    module, tokenizer = transformers.Gemma2ForCausalLM(config).eval(), tiny.tokenizer(decoder=True)
+    model = lineal.load(module, tokenizer)
+    assert isinstance(model, CausalLM)
+    ids = torch.tensor([model.encode([TEXT]).ids])
+    with torch.no_grad():
+        expected = module(input_ids=ids).logits[0, -1, 10]
+    record = lineal.explain(model, TEXT, targets.next_token(10, unit="logit"))
+    assert record.f_input[0] == pytest.approx(float(expected), abs=1e-5)
+    assert abs(record.residual[0]) <= record.error[0]
+
+
+def test_a_model_that_uses_ids_beyond_their_embeddings_is_refused() -> None:
+    class Peeking(type(tiny.bert_classifier())):
+        def forward(self, input_ids=None, **inputs):
+            answer = super().forward(input_ids=input_ids, **inputs)
+            if input_ids is not None:
+                answer.logits = answer.logits + input_ids.sum()
+            return answer
+
+    module = tiny.bert_classifier()
+    module.__class__ = Peeking
+    with pytest.raises(FidelityError, match="answers differently from input embeddings"):
+        lineal.explain(lineal.load(module, tiny.tokenizer(), task="text-classification"), TEXT)
+
+
+def test_a_model_without_inputs_embeds_is_refused() -> None:
+    class Old(type(tiny.bert_classifier())):
+        def forward(self, input_ids, attention_mask=None, token_type_ids=None):
+            return super().forward(input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids)
+
+    module = tiny.bert_classifier()
+    module.__class__ = Old
+    with pytest.raises(ModelError, match="takes no inputs_embeds"):
+        lineal.load(module, tiny.tokenizer(), task="text-classification")
+
+
+def test_padding_that_shows_keeps_lengths_apart() -> None:
+    class Counting(type(tiny.bert_classifier())):
+        def forward(self, inputs_embeds=None, input_ids=None, **inputs):
+            answer = super().forward(inputs_embeds=inputs_embeds, input_ids=input_ids, **inputs)
+            length = (input_ids if inputs_embeds is None else inputs_embeds).shape[1]
+            answer.logits = answer.logits * length
+            return answer
+
+    module = tiny.bert_classifier()
+    module.__class__ = Counting
+    model = lineal.load(module, tiny.tokenizer(), task="text-classification")
+    assert not check_fidelity(model, model.encode([TEXT]))
+    texts = [TEXT, "not good", TEXT]
+    for text, record in zip(texts, lineal.explain_many(model, texts, rule="gauss:4"), strict=True):
+        alone = lineal.explain(model, text, rule="gauss:4")
+        np.testing.assert_allclose(record.scores, alone.scores, atol=FLOAT32 * alone.mass.max())
+
+
+def test_texts_that_are_too_long_are_named_or_cut() -> None:
+    model = lineal.load(tiny.bert_classifier(), tiny.tokenizer(limit=8))
+    with pytest.raises(TooLongError, match="the text has 10 tokens, the model reads 8"):
+        lineal.explain(model, TEXT)
+    record = lineal.explain(model, TEXT, truncate=True)
+    assert len(record.tokens) == 8
+    assert TEXT[: record.read[0]] == "the tepid movie was a glorious"
+    assert record.notes == ("The text was cut from 10 to 8 tokens: its last 6 characters were not read.",)
+
+
+def test_a_pair_has_two_segments_and_both_get_scores() -> None:
+    model = lineal.load(tiny.bert_classifier(), tiny.tokenizer())
+    record = lineal.explain(model, ("is it a good film?", "the film was a mess."), "label:L1")
+    assert record.texts == ("is it a good film?", "the film was a mess.")
+    assert {0, 1, -1} == set(record.segments)
+    for segment in (0, 1):
+        assert np.abs(record.scores[0, [s == segment for s in record.segments]]).sum() > 0
+    assert abs(record.residual[0]) <= record.error[0]
+
+
+def test_low_precision_runs_and_states_a_larger_error() -> None:
+    module = tiny.bert_classifier().to(torch.bfloat16)
+    record = lineal.explain(lineal.load(module, tiny.tokenizer()), TEXT, "label:L0", max_evaluations=200)
+    exact = lineal.explain(lineal.load(tiny.bert_classifier().to(torch.bfloat16).double(), tiny.tokenizer()), TEXT, "label:L0", tol=1e-5)
+    assert record.model.dtype == "bfloat16"
+    assert np.abs(record.scores - exact.scores).sum() < 0.2 * exact.mass[0]
+
+
+def test_names_that_lead_nowhere_say_where_they_looked(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="there is no folder .*/no/such/folder"):
+        lineal.load("/no/such/folder")
+    with pytest.raises(
+        ModelError, match=r"cannot load 'no-such-model': no alias \(minilm, smollm2, sentiment\), no folder .*no-such-model"
+    ):
+        lineal.load("no-such-model")
+    with pytest.raises(ModelError, match="cannot load"):
+        lineal.load(str(tmp_path))
+
+
+def test_what_cannot_be_loaded_is_named() -> None:
+    with pytest.raises(OptionError, match="unknown task 'poetry'; choose one of sentence-similarity"):
+        lineal.load("minilm", task="poetry")
+    with pytest.raises(OptionError, match="unknown dtype 'float33'"):
+        lineal.load(tiny.llama(), tiny.tokenizer(decoder=True), dtype="float33")
+    with pytest.raises(OptionError, match="needs its tokenizer"):
+        lineal.load(tiny.llama())
+    with pytest.raises(OptionError, match="cannot explain a int"):
+        lineal.load(3)
+
+
+def test_a_folder_says_by_itself_what_it_is(tmp_path: Path) -> None:
+    for make, kind in ((tiny.bert_classifier, "classifier"), (tiny.llama, "causal")):
+        folder = tmp_path / kind
+        module, tokenizer = make(), tiny.tokenizer(decoder=kind == "causal")
+        module.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        loaded = lineal.load(str(folder), device="cpu")
+        assert loaded.card.kind == kind
+        live = lineal.load(module, tokenizer)
+        assert loaded.card.fingerprint == live.card.fingerprint
+        np.testing.assert_allclose(lineal.explain(loaded, TEXT).scores, lineal.explain(live, TEXT).scores, atol=1e-5)
+
+
+def test_a_tokenizer_without_offsets_is_refused() -> None:
+    class Slow:
+        is_fast = False
+
+    with pytest.raises(OptionError, match="slow tokenizer without character offsets"):
+        lineal.explain(lineal.load(tiny.bert_classifier(), Slow()), TEXT)
+
+
+def test_a_text_of_special_tokens_only_is_refused() -> None:
+    with pytest.raises(InputError, match="no token but special ones"):
+        lineal.explain(lineal.load(tiny.bert_classifier(), tiny.tokenizer()), "[SEP]")
+
+
+def test_a_baseline_the_tokenizer_lacks_is_listed() -> None:
+    with pytest.raises(OptionError, match="has no mask token; baselines it has: pad, unk, eos, mean, zero"):
+        lineal.explain(lineal.load(tiny.llama(), tiny.tokenizer(decoder=True)), TEXT, baseline="mask")
+
+
+def test_a_next_token_must_be_one_token() -> None:
+    model = lineal.load(tiny.llama(), tiny.tokenizer(decoder=True))
+    with pytest.raises(InputError, match="is 2 tokens for this model"):
+        lineal.explain(model, TEXT, targets.next_token("good film"))
+    with pytest.raises(OptionError, match="token id 999 is outside the vocabulary of 34"):
+        lineal.explain(model, TEXT, targets.next_token(999))
+
+
+def test_causality_a_decoders_first_position_is_held_and_can_be_released() -> None:
+    model = lineal.load(tiny.llama(), tiny.tokenizer(decoder=True))
+    held = lineal.explain(model, TEXT)
+    free = lineal.explain(model, TEXT, anchor="none", max_evaluations=200)
+    assert held.roles[0] == "held"
+    assert held.scores[0, 0] == 0.0
+    assert free.roles[0] == "content"
+    assert free.scores[0, 0] != 0.0
