@@ -82,8 +82,9 @@ def table(rows: list[dict], options: argparse.Namespace) -> str:
         f"true error within tol = {options.tol:g}": f"{(column['true'] <= options.tol).mean():.1%}",
         "stated / true, median": f"{np.median(column['stated'] / column['true']):.1f}",
         "true error, median and largest": f"{np.median(column['true']):.1e}, {column['true'].max():.1e}",
-        "gradients, mean, 95th percentile and largest": f"{column['evaluations'].mean():.1f}, {np.quantile(column['evaluations'], 0.95):.0f}, "
-        f"{column['evaluations'].max()}",
+        "gradients, mean, 95th percentile and largest": ", ".join(
+            f"{f(column['evaluations']):.4g}" for f in (np.mean, lambda n: np.quantile(n, 0.95), np.max)
+        ),
         f"|residual| of the {options.reference}-point reference, largest": f"{np.abs(column['reference_residual']).max():.1e}",
     }
     return "\n".join(["| errors relative to Σ|A| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in lines.items())])

@@ -75,7 +75,8 @@ def test_words_restore_the_raw_text() -> None:
 
 
 def test_sentences_end_at_stops_and_line_breaks() -> None:
-    assert [t for t, r in zip(record().sentences().tokens, record().sentences().roles, strict=True) if r == "content"] == [
+    sentences = record().sentences()
+    assert [token for token, role in zip(sentences.tokens, sentences.roles, strict=True) if role == "content"] == [
         "Unfathomably good.",
         "It isn'",
         "bad!",
@@ -152,7 +153,15 @@ def test_fields_must_agree() -> None:
 
 
 def test_two_texts_keep_their_words_apart() -> None:
-    pair = record(texts=("ab", "ab"), tokens=("ab", "ab"), offsets=((0, 2), (0, 2)), segments=(0, 1), word_ids=(0, 0), roles=("content",) * 2,
-                  scores=np.ones((2, 2)))  # fmt: skip
+    offsets, scores = ((0, 2), (0, 2)), np.ones((2, 2))
+    fields = {
+        "tokens": ("ab", "ab"),
+        "offsets": offsets,
+        "segments": (0, 1),
+        "word_ids": (0, 0),
+        "roles": ("content",) * 2,
+        "scores": scores,
+    }
+    pair = record(texts=("ab", "ab"), **fields)
     assert pair.words().tokens == ("ab", "ab")
     assert pair.spans("a", segment=1).segments == (0, 1)

@@ -36,6 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "methods": {"errors", "models", "objectives", "paths", "quadrature", "field"},
     "session": LOW | RECORD | MIDDLE | {"specs", "methods"},
     "lineal": RECORD | {"quadrature", "models", "baselines", "targets", "methods", "session"},
+    "__main__": {"cli"},
     "cli": RECORD | {"lineal", "models", "baselines", "targets", "specs", "session", "views"},
 }
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tiny
 import torch
 from torch import nn
 
@@ -16,6 +15,7 @@ from lineal import targets
 from lineal.errors import FidelityError, InputError, ModelError, OptionError, TooLongError
 from lineal.models.base import check_fidelity, fingerprint
 from lineal.models.causal import CausalLM
+from tests import tiny
 
 TEXT = "the tepid movie was a glorious mess."
 FLOAT32 = 2e-5  # relative to scores of order one: sums of about a hundred float32 roundings
@@ -196,7 +196,7 @@ def test_low_precision_runs_and_states_a_larger_error() -> None:
 
 
 def test_names_that_lead_nowhere_say_where_they_looked(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="there is no folder .*/no/such/folder"):
+    with pytest.raises(ModelError, match=r"there is no folder .*/no/such/folder"):
         lineal.load("/no/such/folder")
     with pytest.raises(
         ModelError, match=r"cannot load 'no-such-model': no alias \(minilm, smollm2, sentiment\), no folder .*no-such-model"

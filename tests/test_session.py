@@ -6,7 +6,6 @@ does not move, or that the model ignores, scores exactly 0. Invariance: batch si
 
 from __future__ import annotations
 
-import fakes
 import numpy as np
 import pytest
 import torch
@@ -15,6 +14,7 @@ import lineal
 from lineal import targets
 from lineal.errors import InputError, ModelError, OptionError
 from lineal.session import Options, Session
+from tests import fakes
 
 TEXT = "the film a glorious mess of tepid good"
 EXACT = 1e-12  # float64, a handful of operations

@@ -8,9 +8,33 @@ import torch
 import transformers
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-WORDS = (
-    ["a", "the", "film", "movie", "was", "tepid", "glorious", "mess", "of", "not", "good", "bad", "very", "but", "ending", "man", "works", "as", "doctor", "nurse", "question", "which", "time", "is", "it"]
-)
+WORDS = [
+    "a",
+    "the",
+    "film",
+    "movie",
+    "was",
+    "tepid",
+    "glorious",
+    "mess",
+    "of",
+    "not",
+    "good",
+    "bad",
+    "very",
+    "but",
+    "ending",
+    "man",
+    "works",
+    "as",
+    "doctor",
+    "nurse",
+    "question",
+    "which",
+    "time",
+    "is",
+    "it",
+]
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 

@@ -1,0 +1,160 @@
+"""The command line through its front door: exit codes, files that appear whole, errors in one line."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import lineal
+from lineal.cli.main import main
+from lineal.models import TextModel
+from tests import tiny
+
+TEXT = "the tepid movie was a glorious mess."
+
+
+@pytest.fixture(scope="session")
+def classifier(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("classifier")
+    tiny.bert_classifier().save_pretrained(folder)
+    tiny.tokenizer().save_pretrained(folder)
+    return str(folder)
+
+
+def run(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as stopped:
+        main([str(a) for a in arguments])
+    return int(stopped.value.code or 0)
+
+
+def test_explaining_prints_the_sentence_the_badge_and_the_words(classifier: str, capsys: pytest.CaptureFixture) -> None:
+    assert run("explain", classifier, TEXT, "--target", "label:L1", "--device", "cpu") == 0
+    printed = capsys.readouterr().out
+    assert "Converged" in printed
+    assert "glorious" in printed
+    assert "F(text) − F(baseline)" in printed
+
+
+def test_json_on_standard_output_is_the_record(classifier: str, capsys: pytest.CaptureFixture) -> None:
+    assert (
+        run("explain", classifier, TEXT, "--target", "labels", "--json", "--rule", "gauss:8", "--hold", "tepid", "--baseline", "pad") == 0
+    )
+    record = lineal.Attribution.from_dict(json.loads(capsys.readouterr().out))
+    assert record.targets == ("L0", "L1", "L2")
+    assert (record.rule, record.baseline) == ("gauss:8", "pad")
+    assert record.roles[record.tokens.index("tepid")] == "held"
+
+
+def test_out_writes_a_page_or_a_record_and_show_draws_it_again(classifier: str, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    page, record = tmp_path / "a.html", tmp_path / "a.json"
+    assert run("explain", classifier, TEXT, "--out", record) == 0
+    assert run("show", record, "--out", page, "--by", "token") == 0
+    assert "glorious" in page.read_text(encoding="utf-8")
+    assert run("show", record, "--json") == 0
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.html", "a.json"]
+    assert "written to" in capsys.readouterr().err
+
+
+def test_strict_exits_with_three_when_not_converged(classifier: str, capsys: pytest.CaptureFixture) -> None:
+    hopeless = ("explain", classifier, TEXT, "--rule", "left:4", "--tol", "1e-6")
+    assert run(*hopeless) == 0
+    assert "NOT CONVERGED" in capsys.readouterr().out.upper()
+    assert run(*hopeless, "--strict") == 3
+    assert run("explain", classifier, TEXT, "--strict") == 0
+
+
+def test_a_dash_reads_standard_input(classifier: str, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(TEXT + "\n"))
+    assert run("explain", classifier, "-", "--json", "--rule", "gauss:4") == 0
+    assert json.loads(capsys.readouterr().out)["texts"] == [TEXT]
+
+
+def test_two_texts_are_a_pair_for_a_classifier(classifier: str, capsys: pytest.CaptureFixture) -> None:
+    assert run("explain", classifier, "is it good?", TEXT, "--json", "--rule", "gauss:4") == 0
+    assert json.loads(capsys.readouterr().out)["texts"] == ["is it good?", TEXT]
+
+
+def test_two_texts_are_a_similarity_for_an_encoder(minilm: TextModel, capsys: pytest.CaptureFixture) -> None:
+    assert run("explain", "minilm", "Send it back.", "How do I return it?", "--json", "--rule", "gauss:4") == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["texts"] == ["Send it back."]
+    assert record["targets"] == ["“How do I return it?”"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--target", "label:L9"), "there is no label 'L9'; this model has 0: L0, 1: L1, 2: L2"),
+        (("--target", "labl"), "unknown target 'labl'"),
+        (("--rule", "gaus:3"), "unknown rule 'gaus:3'"),
+        (("--baseline", "nil"), "unknown baseline 'nil'"),
+        (("--tol", "7"), "tol is 7.0"),
+        (("--out", "/no/such/folder/a.html"), "there is no folder /no/such/folder"),
+        (("--out", "a.pdf"), "give a name ending in .html or .json"),
+        (("--dtype", "float33"), "unknown dtype 'float33'"),
+        (("--hold", "zebra"), "matches nothing"),
+    ],
+)
+def test_wrong_options_exit_with_two_and_one_line(classifier: str, arguments: tuple, message: str, capsys: pytest.CaptureFixture) -> None:
+    assert run("explain", classifier, TEXT, *arguments) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.startswith("lineal: ")
+    assert error.count("\n") == 1
+
+
+def test_unknown_options_and_models_are_errors(capsys: pytest.CaptureFixture) -> None:
+    assert run("explain", "minilm", TEXT, "--tolerance", "0.1") == 2
+    assert "--tolerance" in capsys.readouterr().err
+    assert run("explain", "/no/such/model", TEXT) == 2
+    assert "there is no folder /no/such/model" in capsys.readouterr().err
+    assert run("show", "/no/such.json") == 2
+    assert "there is no file /no/such.json" in capsys.readouterr().err
+
+
+def test_an_empty_text_leaves_nothing_behind(classifier: str, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    assert run("explain", classifier, "   ", "--out", tmp_path / "a.html") == 2
+    assert "empty" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_models_lists_the_aliases(capsys: pytest.CaptureFixture) -> None:
+    assert run("models") == 0
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in ("minilm", "smollm2", "sentiment"))
+
+
+def test_version_and_help(capsys: pytest.CaptureFixture) -> None:
+    assert run("--version") == 0
+    assert capsys.readouterr().out == f"lineal {lineal.__version__}\n"
+    assert run("explain", "--help") == 0
+    assert "--strict" in capsys.readouterr().out
+
+
+def test_a_probe_is_trained_saved_and_explained(minilm: TextModel, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    rows = [("calm", "a quiet walk by the lake"), ("loud", "drums and sirens in the street")] * 6
+    source = tmp_path / "rows.tsv"
+    source.write_text("label\ttext\n" + "".join(f"{label}\t{text} {i}\n" for i, (label, text) in enumerate(rows)), encoding="utf-8")
+    assert run("probe", source, "--out", tmp_path / "mood", "--test", source) == 0
+    assert "accuracy on 12 texts" in capsys.readouterr().out
+    assert run("explain", tmp_path / "mood", "sirens by the lake", "--target", "label:loud", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["targets"] == ["loud"]
+    source.write_text("label\ttext\ncalm\t\n", encoding="utf-8")
+    assert run("probe", source, "--out", tmp_path / "other") == 2
+    assert "line 2: label or text is missing" in capsys.readouterr().err
+    assert not (tmp_path / "other").exists()
+
+
+def test_show_needs_no_torch(tmp_path: Path) -> None:
+    from tests.records import sample_records
+
+    path = next(iter(sample_records().values())).save(tmp_path / "r.json")
+    code = f"import sys; from lineal.cli.main import main\ntry: main(['show', {str(path)!r}])\nfinally: assert 'torch' not in sys.modules"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "F(text)" in done.stdout

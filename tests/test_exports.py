@@ -1,0 +1,33 @@
+"""The public names are these, sorted, and each of them can be had."""
+
+from __future__ import annotations
+
+import lineal
+
+PUBLIC = [
+    "Attribution",
+    "LinealError",
+    "LinearProbe",
+    "Stop",
+    "baselines",
+    "explain",
+    "explain_many",
+    "load",
+    "load_result",
+    "targets",
+]
+
+
+def test_public_names() -> None:
+    assert lineal.__all__ == PUBLIC == sorted(PUBLIC)
+    for name in PUBLIC:
+        assert getattr(lineal, name) is not None
+        assert name in dir(lineal)
+
+
+def test_verbs_stay_functions_after_their_modules_are_imported() -> None:
+    import lineal.session
+
+    assert callable(lineal.explain)
+    assert callable(lineal.load)
+    assert lineal.explain is lineal.session.explain
