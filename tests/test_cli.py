@@ -83,7 +83,9 @@ def test_two_texts_are_a_similarity_for_an_encoder(minilm: TextModel, capsys: py
     assert run("explain", "minilm", "Send it back.", "How do I return it?", "--json", "--rule", "gauss:4") == 0
     record = json.loads(capsys.readouterr().out)
     assert record["texts"] == ["Send it back."]
-    assert record["targets"] == ["“How do I return it?”"]
+    assert (record["targets"], record["units"]) == (["“How do I return it?”"], ["cosine"])
+    assert run("explain", "minilm", "Send it back.", "How do I return it?", "--unit", "dot", "--json", "--rule", "gauss:4") == 0
+    assert json.loads(capsys.readouterr().out)["units"] == ["dot"]
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "targets": {"errors", "models", "objectives"},
     "field": {"errors", "models", "objectives", "paths"},
     "integrate": {"errors", "models", "field", "quadrature"},
-    "specs": {"errors", "quadrature", "targets"},
+    "specs": {"errors", "objectives", "quadrature", "targets"},
     "methods": {"errors", "models", "objectives", "paths", "quadrature", "field"},
     "session": LOW | RECORD | MIDDLE | {"specs", "methods"},
     "lineal": RECORD | {"quadrature", "models", "baselines", "targets", "methods", "session"},

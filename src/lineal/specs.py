@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 from lineal import targets
 from lineal.errors import OptionError, listing
+from lineal.objectives import SimilarityName
 from lineal.quadrature import Adaptive, Fixed, Nested, Schedule
 from lineal.quadrature.rules import RULES
 
@@ -44,12 +45,15 @@ def schedule(rule: str, tol: float, max_evaluations: int, breaks: tuple[float, .
     return Fixed(RULES[name](int(points)), tol=tol, breaks=breaks)
 
 
-def target(spec: str | None, unit: str | None = None, similarity: str | None = None, text: str | None = None) -> targets.Target | None:
+def target(spec: str | None, unit: str | None = None, text: str | None = None) -> targets.Target | None:
     """Return a target from its spelling (see TARGET_HELP); None means the model's default.
 
-    unit: passed to label and token targets. similarity: passed to embedding targets. text: the second text of a similarity.
+    unit: of label and token targets; "cosine" and "dot" are those of embedding targets. text: the second text of a similarity.
     """
     name, _, rest = (spec or "").partition(":")
+    similarity: str | None = None
+    if unit in get_args(SimilarityName):
+        similarity, unit = unit, None
     if spec is None and text is None and unit is None and similarity is None:
         return None
     kind = {} if similarity is None else {"similarity": similarity}

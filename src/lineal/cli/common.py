@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
+from rich.status import Status
 
 from lineal.attribution import Attribution
 from lineal.errors import InputError, OptionError
@@ -22,7 +23,7 @@ ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="Alias (see `lin
 Text = Annotated[str, typer.Argument(metavar="TEXT", help="The text; - reads it from standard input.")]
 TargetSpec = Annotated[
     str | None,
-    typer.Option("--target", metavar="SPEC", help="What to explain; see `lineal explain --list-targets`.", show_default="by model"),
+    typer.Option("--target", metavar="SPEC", help="What to explain; spellings above.", show_default="by model"),
 ]
 Unit = Annotated[
     str | None, typer.Option("--unit", metavar="UNIT", help="logit, log_odds, log_prob, prob; or cosine, dot.", show_default="by target")
@@ -53,6 +54,11 @@ def read_text(text: str) -> str:
         return sys.stdin.read().strip("\n")
     except UnicodeDecodeError as error:
         raise InputError(f"standard input is not readable as text: {error}") from None
+
+
+def working(what: str) -> Status:
+    """Return a context that shows `what` beside a spinner on standard error while it lasts."""
+    return Console(stderr=True).status(what)
 
 
 def check_out(out: Path | None) -> None:

@@ -55,9 +55,11 @@ def explain(
         truncate=truncate,
     )
     first, second = common.read_text(text), None if text2 is None else common.read_text(text2)
-    loaded = load(model, device=device, dtype=dtype)
+    with common.working(f"Loading {model} …"):
+        loaded = load(model, device=device, dtype=dtype)
     pair = second is not None and loaded.card.kind != "encoder"
     wanted = specs.target(target, unit, text=None if pair else second)
-    session = Session(loaded, wanted, baseline, options)
-    record = next(session.run([(first, second) if pair and second is not None else first]))
+    with common.working("Following the path from baseline to text …"):
+        session = Session(loaded, wanted, baseline, options)
+        record = next(session.run([(first, second) if pair and second is not None else first]))
     common.deliver(record, by=by, out=out, as_json=as_json, strict=strict)
