@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from lineal.attribution import ModelCard, Role
-from lineal.errors import FidelityError, InputError, ModelError, OptionError, TooLongError
+from lineal.errors import FidelityError, InputError, LinealError, ModelError, OptionError, TooLongError
 from lineal.objectives import Activation
 
 FIDELITY = {torch.float64: 1e-9, torch.float32: 2e-4, torch.float16: 2e-2, torch.bfloat16: 5e-2}
@@ -120,24 +120,36 @@ class Adapter:
         if "inputs_embeds" not in parameters and not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
             raise ModelError(f"{card.name} ({card.architecture}) takes no inputs_embeds, so no path can be followed through its embeddings")
         self.module, self.network, self.tokenizer, self.card = module, network, tokenizer, card
+        word_embeddings(network)
 
     @property
     def device(self) -> torch.device:
         """Where the word embeddings live."""
-        return self.network.get_input_embeddings().weight.device  # type: ignore[no-any-return]
+        return word_embeddings(self.network).weight.device
 
     @property
     def vocabulary(self) -> int:
         """Number of rows of the embedding table."""
-        return int(self.network.get_input_embeddings().weight.shape[0])
+        return int(word_embeddings(self.network).weight.shape[0])
 
     def embed(self, ids: Tensor) -> Tensor:
         """Look up word embeddings with the model's own layer, scale included."""
-        return self.network.get_input_embeddings()(ids)  # type: ignore[no-any-return]
+        return word_embeddings(self.network)(ids)  # type: ignore[no-any-return]
 
     def read(self, states: Tensor, rows: tuple[int, ...] | None) -> Tensor:
         """Return the answer itself; adapters with a vocabulary override this."""
         return states
+
+
+def word_embeddings(network: Any) -> nn.Embedding:
+    """Return the network's layer from token ids to vectors. Raises ModelError when it has none (byte hashes, bags of words)."""
+    try:
+        layer = network.get_input_embeddings()
+    except (AttributeError, NotImplementedError):
+        layer = None
+    if getattr(layer, "weight", None) is None:
+        raise ModelError(f"{type(network).__name__} has no table of word embeddings, so there is no token embedding to attribute to")
+    return layer  # type: ignore[no-any-return]
 
 
 def feature_names(network: Any) -> tuple[str, ...]:
@@ -157,7 +169,7 @@ def answer(model: TextModel, encoded: Encoded, positions: Sequence[int] = ()) ->
     """Return the plain answer for one text, (C,), (D,) or (p, V), without a gradient: one forward pass."""
     features = {name: value[None].to(model.device) for name, value in encoded.features.items()}
     where = torch.tensor([list(positions)], device=model.device) if positions else None
-    with evaluating(model.module), torch.no_grad():
+    with evaluating(model.module), torch.no_grad(), _running(model, "token ids"):
         return model.read(model.run(features, None, where), None)[0]
 
 
@@ -178,10 +190,12 @@ def check_fidelity(model: TextModel, encoded: Encoded) -> bool:
     where = torch.tensor([list(positions)], device=model.device) if positions else None
     padded = {name: torch.nn.functional.pad(value, (0, 1)) for name, value in features.items()}
     with evaluating(model.module), torch.no_grad():
-        plain = model.read(model.run(features, None, where), None)
+        with _running(model, "token ids"):
+            plain = model.read(model.run(features, None, where), None)
         embeds = model.embed(features["input_ids"])
-        embedded = model.read(model.run(features, embeds, where), None)
-        stretched = model.read(model.run(padded, torch.nn.functional.pad(embeds, (0, 0, 0, 1)), where), None)
+        with _running(model, "input embeddings"):
+            embedded = model.read(model.run(features, embeds, where), None)
+            stretched = model.read(model.run(padded, torch.nn.functional.pad(embeds, (0, 0, 0, 1)), where), None)
     if not torch.isfinite(plain).all():
         raise ModelError(f"{model.card.name} answers with NaN or infinity for the plain text {encoded.texts[0][:60]!r}")
     gap = float((plain.double() - embedded.double()).abs().max())
@@ -194,6 +208,19 @@ def check_fidelity(model: TextModel, encoded: Encoded) -> bool:
             "that runs, so nothing was computed. The model probably uses the token ids beyond their embeddings."
         )
     return bool((plain.double() - stretched.double()).abs().max() <= limit)
+
+
+@contextmanager
+def _running(model: TextModel, start: str) -> Iterator[None]:
+    """Say what failed when the model's own code raises, memory aside."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, LinealError):
+        raise
+    except (RuntimeError, ValueError, TypeError, KeyError, AttributeError) as error:  # RuntimeError includes NotImplementedError
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        c = model.card
+        raise ModelError(f"{c.name} ({c.architecture}) cannot be run from {start} in {c.dtype} on {c.device}: {reason}") from error
 
 
 @contextmanager

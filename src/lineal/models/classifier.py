@@ -5,18 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
-from lineal.models.base import Adapter, Encoded, Head, card, entered, feature_names, model_limit, tokenise
+from lineal.models.base import Adapter, Encoded, Head, card, entered, evaluating, feature_names, model_limit, tokenise
 
 
 class SequenceClassifier(Adapter):
-    """A `…ForSequenceClassification` model. Answers (n, C) class scores before any softmax or sigmoid."""
+    """A `…ForSequenceClassification` model. Answers (n, C) class scores before any softmax or sigmoid.
+
+    Decoders classify at the last token that is no padding, which transformers finds through the token ids. From embeddings it would take
+    the last position, padding included; so when the head is a plain layer on that token's state (tested on construction), the state is
+    picked here, by the same rule, from the ids that the embeddings stand for.
+    """
 
     def __init__(self, module: Any, tokenizer: Any, name: str, revision: str | None = None) -> None:
         """Wrap a live model; labels come from its config."""
         super().__init__(module, module, tokenizer, card(name, "classifier", module, module, revision))
         self.head = _head(module.config)
+        self._last = _last_token_head(module)
 
     def encode(self, texts: Sequence[str], truncate: bool = False) -> Encoded:
         """Tokenise one text or a pair."""
@@ -24,8 +31,33 @@ class SequenceClassifier(Adapter):
 
     def run(self, features: dict[str, Tensor], embeds: Tensor | None, positions: Tensor | None) -> Tensor:
         """Return class scores (n, C)."""
-        logits: Tensor = self.module(**entered(features, embeds)).logits
-        return logits
+        if self._last is None:
+            logits: Tensor = self.module(**entered(features, embeds)).logits
+            return logits
+        hidden: Tensor = self.module.base_model(**entered(features, embeds), use_cache=False)[0]
+        rows = torch.arange(len(hidden), device=hidden.device)
+        return self._last(hidden[rows, last_token(features, self.module.config)])  # type: ignore[no-any-return]
+
+
+def last_token(features: dict[str, Tensor], config: Any) -> Tensor:
+    """Return (n,) the position of each row's last token that is no padding, by attention mask and token id alike."""
+    ids = features["input_ids"]
+    real = features["attention_mask"].bool() if "attention_mask" in features else torch.ones_like(ids, dtype=torch.bool)
+    if config.pad_token_id is not None:
+        real = real & (ids != config.pad_token_id)
+    return (torch.arange(ids.shape[1], device=ids.device) * real).argmax(dim=-1)
+
+
+def _last_token_head(module: Any) -> nn.Module | None:
+    """Return the layer that a decoder applies to its last token's state, if its answer is exactly that; else None. Two forwards."""
+    head, config = getattr(module, "score", None), module.config
+    if head is None or module.base_model is module:
+        return None
+    ids = torch.tensor([[i for i in range(6) if i != config.pad_token_id][:4]], device=module.get_input_embeddings().weight.device)
+    with evaluating(module), torch.no_grad():
+        whole = module(input_ids=ids).logits
+        split = head(module.base_model(input_ids=ids, use_cache=False)[0][:, -1])
+    return head if whole.shape == split.shape and torch.allclose(whole, split, rtol=1e-4, atol=1e-5) else None
 
 
 def _head(config: Any) -> Head:
