@@ -39,6 +39,8 @@ class Options:
     hold: what else keeps its own embedding: a regular expression, character spans (start, end) of the first text, or token ids.
     hold_special: keep special tokens (CLS, SEP, BOS …) at their own embedding. anchor: "first" keeps the first position of a decoder,
     where its attention sink forms (docs/quadrature.md), "none" lets it move; None means "first" for decoders.
+    prompt, prompt_name: as in sentence-transformers' `encode`, a text (or the name of one) put before every text; it is held and shown.
+    route: query or document, as in its `encode_query` and `encode_document`.
     truncate: cut texts that are too long instead of raising. batch_tokens: points × length per batch; None picks one for the device.
     """
 
@@ -51,6 +53,9 @@ class Options:
     anchor: Anchor | None = None
     truncate: bool = False
     batch_tokens: int | None = None
+    prompt: str | None = None
+    prompt_name: str | None = None
+    route: str | None = None
 
     def __post_init__(self) -> None:
         """Check everything that can be checked without a model; OptionError says what fits."""
@@ -117,6 +122,7 @@ class Session:
 
     def __init__(self, model: TextModel, target: Any, baseline: Any, options: Options) -> None:
         """Bind target and baseline to the model. Raises OptionError when they do not fit."""
+        model = _reading(model, options)
         self.model, self.options = model, options
         self.target = _target(target, model)
         self.method = methods.resolve(options.method)
@@ -230,6 +236,15 @@ def _held(encoded: Encoded, hold: Hold) -> set[int]:
     pairs = regroup.resolve_spans(encoded.texts[0], spans)
     covered = {i for i, segment in enumerate(encoded.segments) if segment == 0 and regroup.first_overlap(encoded.offsets[i], pairs) >= 0}
     return covered | {i for i, token in enumerate(encoded.ids) if token in ids}
+
+
+def _reading(model: TextModel, options: Options) -> TextModel:
+    how = {name: value for name in ("prompt", "prompt_name", "route") if (value := getattr(options, name)) is not None}
+    if not how:
+        return model
+    if not hasattr(model, "reading"):
+        raise OptionError(f"{next(iter(how))} is for sentence encoders; {model.card.name} is of kind {model.card.kind}")
+    return model.reading(**how)  # type: ignore[no-any-return]
 
 
 def versions() -> dict[str, str]:

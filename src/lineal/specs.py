@@ -15,6 +15,7 @@ ADAPTIVE = ("adaptive", "nested")
 TARGET_HELP = {
     "self": "own embedding (encoders)",
     "similar:TEXT": "similarity to another text (encoders)",
+    "query:TEXT, document:TEXT": "the same, the other text read as a query or as a document",
     "label": "the predicted label (classifiers)",
     "label:NAME": "one label (classifiers)",
     "labels": "all labels at once (classifiers)",
@@ -63,6 +64,8 @@ def target(spec: str | None, unit: str | None = None, text: str | None = None) -
         if not other:
             raise OptionError("a similarity needs another text: give it as the second text or as similar:TEXT")
         return targets.Similar(other, **kind)
+    if name in ("query", "document") and (rest or text):
+        return targets.Similar(rest or text, **kind, route=name)
     if name == "self" or (spec is None and similarity is not None):
         return targets.OwnEmbedding(**kind)
     if name == "label" or (spec is None and unit is not None):

@@ -42,18 +42,25 @@ class OwnEmbedding:
 
 @dataclass(frozen=True)
 class Similar:
-    """Similarity to another text, or to a vector (D,) or several (k, D). One forward for the other text, once."""
+    """Similarity to another text, or to a vector (D,) or several (k, D). One forward for the other text, once.
+
+    prompt, prompt_name, route: how the other text is read, if not as the explained one is; see `lineal.session.Options`.
+    """
 
     other: Any
     similarity: str = "cosine"
     name: str | None = None
+    prompt: str | None = None
+    prompt_name: str | None = None
+    route: str | None = None
 
     def bind(self, model: TextModel) -> Bound:
         """Embed the other text, or check the width of the vectors."""
         kind = check_similarity(self.similarity)
         _require(model, "encoder", "similarity to a text or vector")
         if isinstance(self.other, str):
-            vectors = answer(model, model.encode([self.other]))[None]
+            reader = model.reading(self.prompt, self.prompt_name, self.route)  # type: ignore[attr-defined]
+            vectors = answer(reader, reader.encode([self.other]))[None]
             names: tuple[str, ...] = (self.name or f"“{self.other}”",)
             return lambda encoded: Similarity(vectors, names, kind)
         given = torch.as_tensor(self.other)

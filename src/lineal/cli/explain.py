@@ -28,6 +28,11 @@ def explain(
     anchor: Annotated[
         str | None, typer.Option("--anchor", metavar="WHICH", help="first or none.", show_default="first for decoders")
     ] = None,
+    prompt: Annotated[
+        str | None, typer.Option("--prompt", metavar="TEXT", help="Text that a sentence encoder reads before the text; it is held.")
+    ] = None,
+    prompt_name: Annotated[str | None, typer.Option("--prompt-name", metavar="NAME", help="One of the encoder's own prompts.")] = None,
+    route: Annotated[str | None, typer.Option("--route", metavar="WHICH", help="Read the text as a query or as a document.")] = None,
     truncate: common.Truncate = False,
     by: common.Level = "word",
     out: common.Out = None,
@@ -53,6 +58,9 @@ def explain(
         hold_special=hold_special,
         anchor=anchor,  # type: ignore[arg-type]
         truncate=truncate,
+        prompt=prompt,
+        prompt_name=prompt_name,
+        route=route,
     )
     first, second = common.read_text(text), None if text2 is None else common.read_text(text2)
     with common.working(f"Loading {model} …"):

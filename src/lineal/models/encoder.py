@@ -33,7 +33,7 @@ class SentenceEncoder(Adapter):
         """Return the same pipeline, reading its texts with another prompt or by another route; nothing is copied.
 
         prompt: text put before every text; prompt_name: one of the pipeline's own prompts; as in sentence-transformers' `encode`.
-        route: query or document, as in `encode_query` and `encode_document`: the path through an asymmetric pipeline, and the prompt of that
+    XX
         name if there is one. Raises OptionError for a prompt or route that the pipeline does not have.
         """
         if prompt is None and prompt_name is None and route is None:
@@ -47,7 +47,7 @@ class SentenceEncoder(Adapter):
         other.route = route
         if route is not None:
             other.network, other.tokenizer = _network(self.module, route, self.card.name), _entry(self.module, route).tokenizer
-            prompt_name = prompt_name or next((name for name in ROUTE_PROMPTS[route] if prompts.get(name)), None)
+            prompt_name = prompt_name or next((name for name in ROUTE_PROMPTS[route] if name in prompts), None)
         named = prompts[prompt_name] if prompt_name is not None else self.prompt
         other.prompt = prompt if prompt is not None else named
         return other

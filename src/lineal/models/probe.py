@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -42,6 +43,12 @@ class LinearProbe(Adapter):
         self.encoder = encoder
         self.head = Head(tuple(str(label) for label in labels), "sigmoid" if binary else "softmax")
         self.weights, self.bias = torch.from_numpy(w), torch.from_numpy(b)
+
+    def reading(self, **how: Any) -> LinearProbe:
+        """Return the same probe on an encoder that reads with another prompt or by another route."""
+        other = copy.copy(self)
+        other.encoder = self.encoder.reading(**how)
+        return other
 
     def encode(self, texts: Sequence[str], truncate: bool = False) -> Encoded:
         """Tokenise as the encoder does."""
