@@ -255,6 +255,23 @@ def tokenise(tokenizer: Any, texts: Sequence[str], limit: int | None, truncate: 
             raise InputError("the text is empty: there is no token to attribute anything to")
     if not getattr(tokenizer, "is_fast", False):
         raise OptionError(f"{type(tokenizer).__name__} is a slow tokenizer without character offsets; load the fast version of it")
+    with untouched(tokenizer):
+        return _tokenise(tokenizer, tuple(texts), limit, truncate, wanted)
+
+
+@contextmanager
+def untouched(tokenizer: Any) -> Iterator[None]:
+    """Restore a fast tokenizer's padding and truncation, which every call of it sets anew."""
+    core = tokenizer.backend_tokenizer
+    padding, truncation = core.padding, core.truncation
+    try:
+        yield
+    finally:
+        core.no_padding() if padding is None else core.enable_padding(**padding)
+        core.no_truncation() if truncation is None else core.enable_truncation(**truncation)
+
+
+def _tokenise(tokenizer: Any, texts: tuple[str, ...], limit: int | None, truncate: bool, wanted: Sequence[str]) -> Encoded:
     full = tokenizer(*texts, return_offsets_mapping=True, return_special_tokens_mask=True, verbose=False)
     length = len(full["input_ids"])
     batch = full
@@ -264,7 +281,7 @@ def tokenise(tokenizer: Any, texts: Sequence[str], limit: int | None, truncate: 
         batch = tokenizer(
             *texts, return_offsets_mapping=True, return_special_tokens_mask=True, truncation=True, max_length=limit, verbose=False
         )
-    return _encoded(tokenizer, batch, tuple(texts), length, wanted)
+    return _encoded(tokenizer, batch, texts, length, wanted)
 
 
 def _encoded(tokenizer: Any, batch: Any, texts: tuple[str, ...], full_length: int, wanted: Sequence[str]) -> Encoded:

@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from lineal.errors import FidelityError, OptionError, listing
-from lineal.models.base import Adapter, Encoded, card, entered, feature_names, model_limit, tokenise
+from lineal.models.base import Adapter, Encoded, card, entered, feature_names, model_limit, tokenise, untouched
 
 ROUTE_PROMPTS = {"query": ("query",), "document": ("document", "passage", "corpus")}
 """Which of a pipeline's prompts sentence-transformers' encode_query and encode_document take when none is named."""
@@ -33,8 +33,8 @@ class SentenceEncoder(Adapter):
         """Return the same pipeline, reading its texts with another prompt or by another route; nothing is copied.
 
         prompt: text put before every text; prompt_name: one of the pipeline's own prompts; as in sentence-transformers' `encode`.
-    XX
-        name if there is one. Raises OptionError for a prompt or route that the pipeline does not have.
+            route: query or document, as in `encode_query` and `encode_document`: the way through an asymmetric pipeline and its prompt.
+        Raises OptionError for a prompt or route that the pipeline does not have.
         """
         if prompt is None and prompt_name is None and route is None:
             return self
@@ -62,10 +62,11 @@ class SentenceEncoder(Adapter):
         if self.prompt:
             encoded = _held(tokenise(self.tokenizer, (self.prompt + texts[0],), limit, truncate, wanted), self.prompt)
         route = {} if self.route is None else {"task": self.route}
-        own = self.module.preprocess(list(texts), prompt=self.prompt or None, **route)["input_ids"][0].tolist()
+        with untouched(self.tokenizer):
+            own = self.module.preprocess(list(texts), prompt=self.prompt or None, **route)["input_ids"][0].tolist()
         if own != encoded.ids:
             raise FidelityError(
-                f"{self.card.name} itself reads {len(own)} tokens where its tokenizer gives {len(encoded)}: it puts texts into another form "
+                f"{self.card.name} itself reads {len(own)} tokens where its tokenizer gives {len(encoded)}: it rewrites texts "
                 "first (a chat template, an expansion of queries), so their tokens cannot be told from what it adds"
             )
         return encoded
