@@ -11,9 +11,11 @@ PUBLIC = [
     "Stop",
     "baselines",
     "explain",
+    "explain_generation",
     "explain_many",
     "load",
     "load_result",
+    "prompts",
     "targets",
 ]
 

@@ -34,8 +34,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "integrate": {"errors", "models", "field", "quadrature"},
     "specs": {"errors", "objectives", "quadrature", "targets"},
     "methods": {"errors", "models", "objectives", "paths", "quadrature", "field"},
-    "session": LOW | RECORD | MIDDLE | {"specs", "methods"},
-    "lineal": RECORD | {"quadrature", "models", "baselines", "targets", "methods", "session"},
+    "prompts": {"errors", "attribution", "regroup", "models"},
+    "regions": {"errors", "regroup", "models", "prompts"},
+    "generation": RECORD | {"models", "prompts", "targets", "session"},
+    "session": LOW | RECORD | MIDDLE | {"specs", "methods", "prompts", "regions"},
+    "lineal": RECORD | {"quadrature", "models", "baselines", "targets", "prompts", "methods", "session", "generation"},
     "__main__": {"cli"},
     "cli": RECORD | {"lineal", "models", "baselines", "targets", "specs", "session", "views"},
 }

@@ -18,7 +18,8 @@ from lineal.errors import LinealError
 from lineal.quadrature.contract import Stop
 
 if TYPE_CHECKING:
-    from lineal import baselines, targets
+    from lineal import baselines, prompts, targets
+    from lineal.generation import explain_generation
     from lineal.models import LinearProbe, load
     from lineal.session import explain, explain_many
 
@@ -31,22 +32,25 @@ __all__ = [
     "Stop",
     "baselines",
     "explain",
+    "explain_generation",
     "explain_many",
     "load",
     "load_result",
+    "prompts",
     "targets",
 ]
 
 _LAZY = {
     "LinearProbe": "lineal.models",
     "explain": "lineal.session",
+    "explain_generation": "lineal.generation",
     "explain_many": "lineal.session",
     "load": "lineal.models",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("baselines", "targets"):
+    if name in ("baselines", "prompts", "targets"):
         return import_module(f"lineal.{name}")
     if name not in _LAZY:
         raise AttributeError(f"module 'lineal' has no attribute {name!r}")

@@ -24,7 +24,7 @@ from lineal.quadrature.contract import Stop
 
 SCHEMA = 1
 Role = Literal["content", "special", "held"]
-Level = Literal["token", "word", "sentence", "span"]
+Level = Literal["token", "word", "sentence", "span", "region"]
 
 
 def _frozen_array(value: object) -> NDArray[np.float64]:
@@ -78,6 +78,8 @@ class Attribution(BaseModel):
     spread: (k, t) standard deviation of each score over several baselines or noisy inputs, None for a single one; after grouping an upper
     bound of the group's. adds_up: false for methods that do not promise that scores add up to `delta`; their residual is then no error.
     read: characters of each text the model saw; less than its length after truncation. notes: sentences every view shows.
+    region_of: (t,) the named part of the prompt each token lies in ("" for none), or () when no part has a name. steps: how many tokens at
+    the end are themselves explained, one output each (a generation), else 0.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, populate_by_name=True)
@@ -110,6 +112,8 @@ class Attribution(BaseModel):
     seconds: float = 0.0
     read: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
+    region_of: tuple[str, ...] = ()
+    steps: int = 0
 
     @model_validator(mode="after")
     def _agree(self) -> Attribution:
@@ -117,6 +121,8 @@ class Attribution(BaseModel):
         for name in ("offsets", "segments", "word_ids", "roles"):
             if len(getattr(self, name)) != t:
                 raise ValueError(f"{name} has {len(getattr(self, name))} entries for {t} tokens")
+        if self.region_of and len(self.region_of) != t:
+            raise ValueError(f"region_of has {len(self.region_of)} entries for {t} tokens")
         if self.scores.shape != (k, t):
             raise ValueError(f"scores have shape {self.scores.shape}, but there are {k} targets and {t} tokens")
         if self.spread is not None and self.spread.shape != (k, t):
@@ -178,9 +184,24 @@ class Attribution(BaseModel):
         """
         return self._regrouped(regroup.spans(self, wanted, segment), "span")
 
+    def regions(self) -> Attribution:
+        """Return the same result per named region, in text order; what lies between them stays as its own items.
+
+        Raises InputError when no part of the prompt has a name.
+        """
+        return self._regrouped(regroup.regions(self), "region")
+
+    def region_totals(self) -> dict[str, NDArray[np.float64]]:
+        """Return (k,) sums by region name, wherever its parts lie; together they are the sum of all scores."""
+        found: dict[str, NDArray[np.float64]] = {}
+        for i, name in enumerate(self.region_of or ("",) * len(self.tokens)):
+            found[name] = found.get(name, np.zeros(len(self.targets))) + self.scores[:, i]
+        return found
+
     def by(self, level: Level) -> Attribution:
-        """Return the result at a level: token (itself), word or sentence."""
-        return {"word": self.words, "sentence": self.sentences}[level]() if level in ("word", "sentence") else self
+        """Return the result at a level: token (itself), word, sentence or region."""
+        groupings = {"word": self.words, "sentence": self.sentences, "region": self.regions}
+        return groupings[level]() if level in groupings else self
 
     def to_dict(self) -> dict[str, Any]:
         """Return the record as plain lists, strings and numbers, ready for `json`."""
@@ -233,6 +254,8 @@ class Attribution(BaseModel):
             "word_ids": tuple(self.word_ids[i] for i in firsts),
             "roles": tuple(self.roles[i] for i in firsts),
             "scores": _summed(self.scores, groups),
+            "region_of": tuple(self.region_of[i] for i in firsts) if self.region_of else (),
+            "steps": self.steps if level == "token" else 0,
             "spread": None if self.spread is None else _summed(self.spread, groups),
             "level": level,
         }

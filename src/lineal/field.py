@@ -2,6 +2,9 @@
 
 One shared forward pass for all points of all texts in the batch, then one reverse pass per output: a batch whose texts have up to k
 outputs costs one forward and k backwards, whatever the number of texts. Products are summed in float64.
+
+An objective with branches gets a row per branch: the same moving prompt with different constant tokens behind it. A problem with a prefix
+runs only what follows it.
 """
 
 from __future__ import annotations
@@ -16,7 +19,8 @@ from torch import Tensor
 
 from lineal.errors import ModelError
 from lineal.models.base import Encoded, TextModel
-from lineal.objectives import Objective
+from lineal.models.causal import Prefix
+from lineal.objectives import Branches, Objective, branches
 from lineal.paths import Path
 
 Floats = NDArray[np.float64]
@@ -24,16 +28,25 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Problem:
-    """One integral to be computed: a text, the path to it, and what is explained."""
+    """One integral to be computed: a text, the path to it, and what is explained.
+
+    prefix: keys and values of leading tokens that do not move on the path, shared by the problems that have the same ones.
+    """
 
     encoded: Encoded
     path: Path
     objective: Objective
+    prefix: Prefix | None = None
 
     @property
     def k(self) -> int:
         """Number of outputs."""
         return len(self.objective.names)
+
+    @property
+    def skipped(self) -> int:
+        """Number of leading tokens that are not run."""
+        return 0 if self.prefix is None else self.prefix.length
 
 
 @dataclass(frozen=True)
@@ -56,48 +69,71 @@ class Answer:
 def evaluate(model: TextModel, requests: Sequence[Request]) -> list[Answer]:
     """Evaluate all points of all requests in one padded batch; the model must be frozen and in evaluation mode.
 
-    Raises ModelError when F itself is not finite (naming the text and α); a gradient that is not finite is passed on, for the
-    schedule to deal with.
+    All requests have the same prefix, or none. Raises ModelError when F itself is not finite (naming the text and α); a gradient that
+    is not finite is passed on, for the schedule to deal with.
     """
     wanted = any(request.outputs is not None for request in requests)
-    points, features, positions = _batch(model, requests)
+    prefix = requests[0].problem.prefix
+    points = [request.problem.path.at(request.alphas)[:, request.problem.skipped :].detach() for request in requests]
     with torch.set_grad_enabled(wanted):
-        points.requires_grad_(wanted)
-        states = model.run(features, points, positions)
+        for own in points:
+            own.requires_grad_(wanted)
+        embeds, features, positions = _batch(model, requests, points)
+        states = model.run(features, embeds, positions) if prefix is None else prefix.run(features, embeds, positions)
         outputs = _objectives(model, requests, states)
         grads = _reverse(points, requests, outputs) if wanted else None
-    return [_answer(i, request, outputs, grads, _rows(requests, i)) for i, request in enumerate(requests)]
+    return [_answer(i, request, outputs, grads) for i, request in enumerate(requests)]
 
 
 def size(request: Request) -> tuple[int, int]:
-    """Return (points, tokens) of a request: what it takes in a batch."""
-    return len(request.alphas), len(request.problem.encoded)
+    """Return (rows, tokens) of a request: what it takes in a batch."""
+    following = branches(request.problem.objective)
+    tokens = len(request.problem.encoded) - request.problem.skipped + max(map(len, following))
+    return len(request.alphas) * len(following), tokens
 
 
 def _rows(requests: Sequence[Request], i: int) -> slice:
-    first = sum(len(request.alphas) for request in requests[:i])
-    return slice(first, first + len(requests[i].alphas))
+    first = sum(size(request)[0] for request in requests[:i])
+    return slice(first, first + size(requests[i])[0])
 
 
-def _batch(model: TextModel, requests: Sequence[Request]) -> tuple[Tensor, dict[str, Tensor], Tensor | None]:
-    longest = max(len(request.problem.encoded) for request in requests)
-    points, rows = [], []
-    for request in requests:
-        missing = longest - len(request.problem.encoded)
-        points.append(torch.nn.functional.pad(request.problem.path.at(request.alphas), (0, 0, 0, missing)))
-        features = request.problem.encoded.features
-        rows.append({name: torch.nn.functional.pad(v, (0, missing)).expand(len(request.alphas), -1) for name, v in features.items()})
+def _batch(model: TextModel, requests: Sequence[Request], points: Sequence[Tensor]) -> tuple[Tensor, dict[str, Tensor], Tensor | None]:
+    """Return (n, longest, d) embeddings with points and branches in them, features (n, longest), and read positions."""
+    longest = max(size(request)[1] for request in requests)
+    embeds, rows = [], []
+    for request, own in zip(requests, points, strict=True):
+        following = branches(request.problem.objective)
+        embeds.append(_branched(model, own, following, longest))
+        features = {name: value[request.problem.skipped :] for name, value in request.problem.encoded.features.items()}
+        rows.append({name: _feature(value, name, following, longest).repeat(len(request.alphas), 1) for name, value in features.items()})
     batch = {name: torch.cat([row[name] for row in rows]).to(model.device) for name in rows[0]}  # (n, longest)
-    return torch.cat(points).detach(), batch, _positions(model, requests)
+    return torch.cat(embeds), batch, _positions(model, requests)
+
+
+def _branched(model: TextModel, points: Tensor, following: Branches, longest: int) -> Tensor:
+    """Return (m·B, longest, d): each point once per branch, the branch's own embeddings behind it, zeros behind those."""
+    m, t, d = points.shape
+    with torch.no_grad():
+        ends = [model.embed(torch.tensor(list(branch), dtype=torch.long, device=points.device)).to(points) for branch in following]
+    stretched = [torch.nn.functional.pad(end.reshape(-1, d), (0, 0, 0, longest - t - len(end))) for end in ends]
+    constant = torch.stack(stretched).expand(m, -1, -1, -1)  # (m, B, longest − t, d)
+    moving = points[:, None].expand(-1, len(following), -1, -1)
+    return torch.cat([moving, constant], dim=2).flatten(0, 1)
+
+
+def _feature(value: Tensor, name: str, following: Branches, longest: int) -> Tensor:
+    """Return a feature (t,) as (B, longest): token ids continue with the branch, others with their last value, then zeros."""
+    ends = [torch.tensor(list(b), dtype=value.dtype) if name == "input_ids" else value[-1:].cpu().expand(len(b)) for b in following]
+    return torch.stack([torch.nn.functional.pad(torch.cat([value.cpu(), end]), (0, longest - len(value) - len(end))) for end in ends])
 
 
 def _positions(model: TextModel, requests: Sequence[Request]) -> Tensor | None:
     """Return (n, p) read positions; shorter lists repeat their last entry."""
-    lists = [request.problem.objective.positions for request in requests]
+    lists = [[at - request.problem.skipped for at in request.problem.objective.positions] for request in requests]
     most = max(map(len, lists))
     if most == 0:
         return None
-    padded = [[*where, *[where[-1]] * (most - len(where))] for where, r in zip(lists, requests, strict=True) for _ in r.alphas]
+    padded = [[*where, *[where[-1]] * (most - len(where))] for where, r in zip(lists, requests, strict=True) for _ in range(size(r)[0])]
     return torch.tensor(padded, device=model.device)
 
 
@@ -110,12 +146,15 @@ def _objectives(model: TextModel, requests: Sequence[Request], states: Tensor) -
         if objective.positions:
             own = own[:, : len(objective.positions)]
         read = model.read(own, objective.rows)
-        outputs.append(objective(read if read.dtype == torch.float64 else read.float()))
+        read = read if read.dtype == torch.float64 else read.float()
+        if len(branches(objective)) > 1:
+            read = read.reshape(len(request.alphas), -1, read.shape[-1])  # (m, B·p, V)
+        outputs.append(objective(read))
     return outputs
 
 
-def _reverse(points: Tensor, requests: Sequence[Request], outputs: Sequence[Tensor]) -> list[Tensor | None]:
-    """Return per output index c the (n, t, d) gradient of every text's c-th output; None where nobody wants it."""
+def _reverse(points: Sequence[Tensor], requests: Sequence[Request], outputs: Sequence[Tensor]) -> list[Sequence[Tensor] | None]:
+    """Return per output index c the gradients (m, t, d) of each text's c-th output; None where nobody wants it."""
     passes = []
     for c in range(max(output.shape[1] for output in outputs)):
         terms = [
@@ -126,26 +165,26 @@ def _reverse(points: Tensor, requests: Sequence[Request], outputs: Sequence[Tens
         passes.append(torch.stack(terms).sum() if terms else None)
     last = max(c for c, total in enumerate(passes) if total is not None)
     return [
-        None if total is None else torch.autograd.grad(total, points, retain_graph=c < last, materialize_grads=True)[0]
+        None if total is None else torch.autograd.grad(total, points, retain_graph=c < last, materialize_grads=True)
         for c, total in enumerate(passes)
     ]
 
 
-def _answer(i: int, request: Request, outputs: Sequence[Tensor], grads: Sequence[Tensor | None] | None, rows: slice) -> Answer:
+def _answer(i: int, request: Request, outputs: Sequence[Tensor], grads: Sequence[Sequence[Tensor] | None] | None) -> Answer:
     values = outputs[i].detach().double().cpu().numpy()
     if not np.isfinite(values).all():
         worst = request.alphas[int(np.argmin(np.isfinite(values).all(axis=1)))]
         text = request.problem.encoded.texts[0]
         raise ModelError(f"the model answers with NaN or infinity at α = {worst:g} on the path of the text {text[:60]!r}")
-    t = len(request.problem.encoded)
+    t, skipped = len(request.problem.encoded), request.problem.skipped
     derivatives = np.zeros((len(request.alphas), request.problem.k, t))
     if grads is None or request.outputs is None:
         return Answer(values, derivatives)
-    velocity = request.problem.path.velocity(request.alphas).double()  # (1 or m, t, d)
-    moving = (velocity != 0).any(dim=-1)  # (1 or m, t)
+    velocity = request.problem.path.velocity(request.alphas)[:, skipped:].double()  # (1 or m, t − skipped, d)
+    moving = (velocity != 0).any(dim=-1)  # (1 or m, t − skipped)
     for c in np.flatnonzero(request.outputs).tolist():
         grad = grads[c]
         assert grad is not None, "a wanted output was differentiated"
-        products = (grad[rows, :t].double() * velocity).sum(dim=-1)  # (m, t)
-        derivatives[:, c] = torch.where(moving, products, 0.0).cpu().numpy()
+        products = (grad[i].double() * velocity).sum(dim=-1)
+        derivatives[:, c, skipped:] = torch.where(moving, products, 0.0).cpu().numpy()
     return Answer(values, derivatives)

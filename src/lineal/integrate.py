@@ -48,8 +48,17 @@ class _Piece:
         return size(self.request)[1]
 
     @property
-    def points(self) -> int:
+    def rows(self) -> int:
         return size(self.request)[0]
+
+    @property
+    def prefix(self) -> int:
+        """What may share a batch: problems with the same prefix, or none."""
+        return id(self.request.problem.prefix)
+
+    @property
+    def points(self) -> int:
+        return len(self.request.alphas)
 
 
 def integrate(
@@ -79,7 +88,7 @@ def integrate(
 
 
 def _round(model: TextModel, works: Sequence[Work], budget: Budget, on_points: OnPoints | None) -> None:
-    pieces = deque(sorted((piece for work in works for piece in _pieces(work)), key=lambda piece: piece.length))
+    pieces = deque(sorted((piece for work in works for piece in _pieces(work)), key=lambda piece: (piece.prefix, piece.length)))
     while pieces:
         batch = _fill(pieces, budget)
         try:
@@ -115,14 +124,18 @@ def _singles(piece: _Piece) -> Iterator[_Piece]:
 def _fill(pieces: deque[_Piece], budget: Budget) -> list[_Piece]:
     """Take pieces from the left, shortest first, while they fit; merge points of one text. At least one point is always taken."""
     batch: list[_Piece] = []
-    points = 0
+    rows = 0
     while pieces:
         head = pieces[0]
-        if batch and ((points + 1) * head.length > budget.tokens or (budget.uniform and head.length != batch[0].length)):
+        if batch and ((rows + head.rows) * head.length > budget.tokens or not _fits(head, batch[0], budget)):
             break
         batch.append(pieces.popleft())
-        points += 1
+        rows += head.rows
     return _merged(batch)
+
+
+def _fits(piece: _Piece, first: _Piece, budget: Budget) -> bool:
+    return piece.prefix == first.prefix and (piece.length == first.length or not budget.uniform)
 
 
 def _merged(batch: Sequence[_Piece]) -> list[_Piece]:
@@ -157,7 +170,7 @@ def _is_out_of_memory(error: BaseException) -> bool:
 
 
 def _shrink(batch: Sequence[_Piece], budget: Budget) -> None:
-    used = sum(piece.points for piece in batch) * max(piece.length for piece in batch)
+    used = sum(piece.rows for piece in batch) * max(piece.length for piece in batch)
     if sum(piece.points for piece in batch) == 1:
         raise MemoryLimitError(
             f"one path point of {batch[0].length} tokens does not fit in memory; shorten the text or use a smaller dtype"

@@ -2,11 +2,13 @@
 
 An objective maps the answer of a `TextModel` for n path points to an (n, k) tensor. It says what it needs: `positions`, the token
 positions whose answer is read (decoders, token-level heads; empty for models that answer once per text), and `rows`, the entries of the
-vocabulary that suffice (None: all of them).
+vocabulary that suffice (None: all of them). An objective may also have `branches`: B tuples of token ids, each appended to every path
+point as constant embeddings; it then reads an answer of (n, B·p, V), branch by branch. Without them the text is run as it is.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, get_args
 
@@ -18,6 +20,10 @@ from lineal.errors import OptionError, listing
 Unit = Literal["logit", "log_odds", "log_prob", "prob"]
 Activation = Literal["softmax", "sigmoid", "none"]
 SimilarityName = Literal["cosine", "dot"]
+Normalise = Literal["sum", "mean"]
+Among = Literal["options", "vocabulary"]
+Branches = tuple[tuple[int, ...], ...]
+NO_BRANCHES: Branches = ((),)
 
 
 class Objective(Protocol):
@@ -98,12 +104,14 @@ class TokenScore:
     """Scores of given vocabulary entries at given positions, one output each. Answer (n, p, V) → (n, p).
 
     positions: (p,) where the logits are read, that is one before the token they predict. tokens: (p,) vocabulary ids.
+    branches: at most one, the tokens that follow the text without being attributed to.
     """
 
     positions: tuple[int, ...]
     tokens: tuple[int, ...]
     names: tuple[str, ...]
     unit: Unit = "log_prob"
+    branches: Branches = NO_BRANCHES
 
     @property
     def units(self) -> tuple[str, ...]:
@@ -120,6 +128,125 @@ class TokenScore:
         rows = self.rows
         columns = self.tokens if rows is None else tuple(rows.index(token) for token in self.tokens)
         return torch.stack([in_unit(answer[:, j], column, self.unit) for j, column in enumerate(columns)], dim=-1)
+
+
+@dataclass(frozen=True)
+class SequenceScore:
+    """Scores of whole token sequences that may follow a text. Answer (n, B·p, V) → (n, k).
+
+    s_c = Σ_j log p(c_j | text, c_<j), divided by the length of c for normalise "mean". unit, among: s_c as a log-probability, or its
+    softmax over the sequences (among "options"), as prob, log_prob or log_odds = s_c − log Σ_{others} exp s; over the vocabulary,
+    log_odds is log P/(1 − P) with P = exp s_c. logit: the sum (mean) of the raw logits. picks: (k,) the sequence of each output.
+    at: the last position of the text. Runs one row per different beginning of a sequence: none but the text for single tokens.
+    """
+
+    at: int
+    sequences: tuple[tuple[int, ...], ...]
+    picks: tuple[int, ...]
+    names: tuple[str, ...]
+    units: tuple[Unit, ...]
+    among: Among = "options"
+    normalise: Normalise = "sum"
+
+    @property
+    def branches(self) -> Branches:
+        """The longest proper beginnings: one that begins another needs no row of its own."""
+        begins = sorted({sequence[:-1] for sequence in self.sequences})
+        return tuple(b for b in begins if not any(other != b and other[: len(b)] == b for other in begins))
+
+    @property
+    def positions(self) -> tuple[int, ...]:
+        """From the end of the text to one before the end of the longest sequence."""
+        return tuple(range(self.at, self.at + max(map(len, self.sequences))))
+
+    @property
+    def rows(self) -> tuple[int, ...] | None:
+        """The options' own rows suffice when nothing is normalised over the vocabulary."""
+        if all(unit == "logit" for unit in self.units) or (self._single and self.among == "options"):
+            return tuple(sorted({token for sequence in self.sequences for token in sequence}))
+        return None
+
+    @property
+    def _single(self) -> bool:
+        return all(len(sequence) == 1 for sequence in self.sequences)
+
+    def __call__(self, answer: Tensor) -> Tensor:
+        """Return each picked sequence's score in its unit."""
+        logits = self._logits(answer)
+        chosen = [[logits[index][..., column] for index, column in sequence] for sequence in self._places()]
+        raw = self._gathered(chosen)  # (n, C)
+        if self.rows is not None:
+            scores = raw  # logits differ from log-probabilities by a constant that cancels among single tokens
+        else:
+            scores = self._gathered(
+                [
+                    [value - torch.logsumexp(logits[i], dim=-1) for value, (i, _) in zip(values, places, strict=True)]
+                    for values, places in zip(chosen, self._places(), strict=True)
+                ]
+            )
+        return torch.stack([self._in_unit(raw, scores, c, unit) for c, unit in zip(self.picks, self.units, strict=True)], dim=-1)
+
+    def _logits(self, answer: Tensor) -> dict[tuple[int, int], Tensor]:
+        width = len(self.positions)
+        return {(b, j): answer[:, b * width + j] for b in range(len(self.branches)) for j in range(width)}
+
+    def _places(self) -> list[list[tuple[tuple[int, int], int]]]:
+        """Return for each token of each sequence (branch, position) and column where its logit stands."""
+        rows = self.rows
+        found = []
+        for sequence in self.sequences:
+            begin = sequence[:-1]
+            b = next(b for b, branch in enumerate(self.branches) if branch[: len(begin)] == begin)
+            found.append([((b, j), token if rows is None else rows.index(token)) for j, token in enumerate(sequence)])
+        return found
+
+    def _gathered(self, values: Sequence[Sequence[Tensor]]) -> Tensor:
+        sums = [torch.stack(list(parts)).sum(dim=0) / (len(parts) if self.normalise == "mean" else 1) for parts in values]
+        return torch.stack(sums, dim=-1)
+
+    def _in_unit(self, raw: Tensor, scores: Tensor, c: int, unit: Unit) -> Tensor:
+        if unit == "logit":
+            return raw[:, c]
+        if self.among == "options":
+            return in_unit(scores, c, unit)
+        if unit == "log_prob":
+            return scores[:, c]
+        return scores[:, c].exp() if unit == "prob" else scores[:, c] - torch.log(-torch.expm1(scores[:, c]))
+
+
+@dataclass(frozen=True)
+class Combined:
+    """Fixed sums of another objective's outputs: weights (k', k). A contrast is (1, −1), a total (1, … 1)."""
+
+    parts: Objective
+    weights: tuple[tuple[float, ...], ...]
+    names: tuple[str, ...]
+    units: tuple[str, ...]
+
+    @property
+    def positions(self) -> tuple[int, ...]:
+        """Those of the parts."""
+        return self.parts.positions
+
+    @property
+    def rows(self) -> tuple[int, ...] | None:
+        """Those of the parts."""
+        return self.parts.rows
+
+    @property
+    def branches(self) -> Branches:
+        """Those of the parts."""
+        return branches(self.parts)
+
+    def __call__(self, answer: Tensor) -> Tensor:
+        """Return the weighted sums."""
+        parts = self.parts(answer)
+        return parts @ torch.tensor(self.weights, dtype=parts.dtype, device=parts.device).T
+
+
+def branches(objective: Objective) -> Branches:
+    """Return an objective's branches; one empty branch for objectives that have none."""
+    return getattr(objective, "branches", NO_BRANCHES)
 
 
 def in_unit(logits: Tensor, index: int, unit: Unit, activation: Activation = "softmax") -> Tensor:
@@ -151,4 +278,18 @@ def check_similarity(kind: str) -> SimilarityName:
     """Return `kind` when it is a similarity; OptionError lists them otherwise."""
     if kind not in get_args(SimilarityName):
         raise OptionError(f"unknown similarity {kind!r}; choose one of {listing(get_args(SimilarityName))}")
+    return kind  # type: ignore[return-value]
+
+
+def check_normalise(kind: str) -> Normalise:
+    """Return `kind` when it is "sum" or "mean"; OptionError otherwise."""
+    if kind not in get_args(Normalise):
+        raise OptionError(f"unknown normalise {kind!r}; choose one of {listing(get_args(Normalise))}")
+    return kind  # type: ignore[return-value]
+
+
+def check_among(kind: str) -> Among:
+    """Return `kind` when it is "options" or "vocabulary"; OptionError otherwise."""
+    if kind not in get_args(Among):
+        raise OptionError(f"unknown among {kind!r}; choose one of {listing(get_args(Among))}")
     return kind  # type: ignore[return-value]

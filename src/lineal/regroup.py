@@ -59,6 +59,13 @@ def spans(record: Attribution, wanted: str | Sequence[Span], segment: int = 0) -
     return _runs(record, lambda i: owners[i] if owners[i] >= 0 else ("rest", record.segments[i]))
 
 
+def regions(record: Attribution) -> Groups:
+    """Group tokens by the named part of the prompt they lie in. Raises InputError when no part has a name."""
+    if not any(record.region_of):
+        raise InputError("the prompt has no named regions; pass messages, or a lineal.prompts.Marked text")
+    return _runs(record, lambda i: record.region_of[i])
+
+
 def resolve_spans(text: str, wanted: str | Sequence[Span]) -> list[Span]:
     """Return character spans from a regular expression or from (start, end) pairs; InputError when none fits `text`."""
     if isinstance(wanted, str):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal, get_args
@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor
 
-from lineal import baselines, methods, regroup, specs, targets
+from lineal import baselines, methods, prompts, regions, specs, targets
 from lineal.attribution import Attribution, Role
 from lineal.errors import InputError, OptionError, listing
 from lineal.field import Problem
@@ -20,11 +20,16 @@ from lineal.integrate import Budget, integrate
 from lineal.methods.contract import Case, Outcome, Plan
 from lineal.models import TextModel, load
 from lineal.models.base import Encoded, check_fidelity
+from lineal.models.causal import CausalLM, Prefix
+from lineal.objectives import Objective
 from lineal.paths import Path
 from lineal.quadrature.contract import Integral, Schedule
 
-Anchor = Literal["first", "none"]
-Hold = str | int | Sequence[tuple[int, int]] | Sequence[int] | None
+Anchor = Literal["first", "bos", "none"]
+PREFIX_FROM = 8
+"""Leading tokens that do not move from which running them once pays for the three passes it costs."""
+PREFIXES = 4
+"""Caches of leading tokens that are kept at a time."""
 BATCH_TOKENS = {"cpu": 1024, "cuda": 16384, "mps": 4096}
 """Points × padded length per batch. On two CPU cores 512 to 2048 were equally fast; larger only costs memory."""
 
@@ -36,9 +41,12 @@ class Options:
     method: a name in `lineal.methods.METHODS` or a value of `lineal.methods`.
     tol: wanted error relative to the attribution mass Σ|A| of each output. rule: "adaptive" (default), "nested", or a fixed rule as
     "gauss:50". max_evaluations: gradient budget per integral; there is one per text and baseline.
-    hold: what else keeps its own embedding: a regular expression, character spans (start, end) of the first text, or token ids.
-    hold_special: keep special tokens (CLS, SEP, BOS …) at their own embedding. anchor: "first" keeps the first position of a decoder,
-    where its attention sink forms (docs/quadrature.md), "none" lets it move; None means "first" for decoders.
+    attribute: what is explained; everything else is held. hold: what else keeps its own embedding. Both are regular expressions, names of
+    regions or roles of a chat ("question", "user"), character spans (start, end) of the first text, or token ids.
+    hold_special: keep special tokens (CLS, SEP, BOS …) at their own embedding. anchor: what is done about the first position of a
+    decoder, where its attention sink forms (docs/anchor.md): "first" holds it, "bos" puts the tokenizer's beginning-of-text token in front
+    where it adds none, and holds that, "none" lets the first token move; None means "first". share_prefix: run leading tokens that are
+    held once, and let all path points read their keys and values.
     prompt, prompt_name: as in sentence-transformers' `encode`, a text (or the name of one) put before every text; it is held and shown.
     route: query or document, as in its `encode_query` and `encode_document`.
     truncate: cut texts that are too long instead of raising. batch_tokens: points × length per batch; None picks one for the device.
@@ -48,9 +56,11 @@ class Options:
     tol: float = 0.01
     rule: str = "adaptive"
     max_evaluations: int = 1000
-    hold: Hold = None
+    attribute: regions.Select = None
+    hold: regions.Select = None
     hold_special: bool = True
     anchor: Anchor | None = None
+    share_prefix: bool = True
     truncate: bool = False
     batch_tokens: int | None = None
     prompt: str | None = None
@@ -71,7 +81,15 @@ class Options:
         specs.check_rule(self.rule)
 
 
-def explain(model: Any, text: str | Sequence[str], target: Any = None, *, baseline: Any = None, **options: Any) -> Attribution:
+def explain(
+    model: Any,
+    text: Any = None,
+    target: Any = None,
+    *,
+    messages: Sequence[Mapping[str, str]] | None = None,
+    baseline: Any = None,
+    **options: Any,
+) -> Attribution:
     """Return how much each token of a text contributes to what the model says, with the error of the answer.
 
         result = lineal.explain("sentiment", "A tepid, glorious mess.")
@@ -80,7 +98,8 @@ def explain(model: Any, text: str | Sequence[str], target: Any = None, *, baseli
     Integrated Gradients (Sundararajan, Taly & Yan 2017, eq. 1) of the target along a path from the baseline to the text:
     A[c, i] = ∫₀¹ ⟨∂F_c/∂x_i, γ_i′⟩ dα, so that Σ_i A[c, i] = F_c(text) − F_c(baseline).
 
-    model: anything `lineal.load` takes. text: one text, or a pair (text, text) for models that read pairs.
+    model: anything `lineal.load` takes. text: one text, a pair (text, text) for models that read pairs, or a value of `lineal.prompts`.
+    messages: a chat in place of a text, see `lineal.prompts.Chat`.
     target: a value of `lineal.targets` or its spelling ("self", "label:POSITIVE", "next", …); None is the model's default.
     baseline: a value of `lineal.baselines` or its name; None is the model's default. options: see `Options`.
     Cost: one forward and k reverse passes per path point; about 25 points for encoders, 60 to 300 for decoders at tol=0.01.
@@ -88,6 +107,9 @@ def explain(model: Any, text: str | Sequence[str], target: Any = None, *, baseli
     Raises InputError, TooLongError, OptionError, ModelError, FidelityError. Not converging is no error: see `Attribution.stop`, and do
     not trust scores smaller than `Attribution.error`.
     """
+    if (text is None) == (messages is None):
+        raise InputError("give a text or messages, one of the two")
+    text = prompts.Chat(messages) if messages is not None else text
     if isinstance(text, (list, set, dict)):
         raise InputError(
             f"text is a {type(text).__name__}; explain takes one string, or a tuple of two for a pair; many texts: explain_many"
@@ -97,7 +119,7 @@ def explain(model: Any, text: str | Sequence[str], target: Any = None, *, baseli
 
 def explain_many(
     model: Any,
-    texts: Iterable[str | Sequence[str]],
+    texts: Iterable[Any],
     target: Any = None,
     *,
     baseline: Any = None,
@@ -130,9 +152,10 @@ class Session:
         self.start = self.baseline.bind(model)
         self.objective = self.target.bind(model)
         self.checked: dict[int, bool] = {}
+        self.prefixes: dict[tuple[int, ...], Prefix | None] = {}
         self.budget = Budget(options.batch_tokens or BATCH_TOKENS.get(model.device.type, 1024))
 
-    def run(self, texts: Iterable[str | Sequence[str]], on_points: Callable[[int], None] | None = None) -> Iterator[Attribution]:
+    def run(self, texts: Iterable[Any], on_points: Callable[[int], None] | None = None) -> Iterator[Attribution]:
         """Yield one record per text, in order."""
         begun: deque[_Begun] = deque()
         clock = time.perf_counter()
@@ -152,19 +175,34 @@ class Session:
                 yield self.pack(first.case, first.plan.pack(first.done), now - clock)
                 clock = time.perf_counter()
 
-    def case(self, text: str | Sequence[str]) -> Case:
+    def case(self, text: Any) -> Case:
         """Return one text ready to be explained: up to four forward passes the first time, one or none later."""
-        encoded = self.model.encode((text,) if isinstance(text, str) else tuple(text), self.options.truncate)
+        encoded = prompts.read(text, self.model, self.options.truncate)
+        if self.options.anchor == "bos":
+            encoded = _with_bos(encoded, self.model)
         if len(encoded.texts) not in self.checked:
             self.checked[len(encoded.texts)] = check_fidelity(self.model, encoded)
             self.budget.uniform |= not self.checked[len(encoded.texts)]
         encoded = replace(encoded, roles=roles(encoded, self.model, self.options))
         moving = self._moving(encoded)
+        objective = self.objective(encoded)
         with torch.no_grad():
             end = self.model.embed(encoded.features["input_ids"].to(self.model.device))
             starts = self.start(encoded)  # (t, d), or (m, t, d) for several baselines
             starts = _kept(starts if starts.dim() == 3 else starts[None], end, moving)
-            return Case(self.model, encoded, starts, end, tuple(moving), self.objective(encoded), self._schedule)
+        return Case(self.model, encoded, starts, end, tuple(moving), objective, self._schedule, self._prefix(encoded, moving, objective))
+
+    def _prefix(self, encoded: Encoded, moving: Sequence[bool], objective: Objective) -> Prefix | None:
+        """Return the leading tokens that do not move, run once; None when they are few or the model cannot share them."""
+        length = min(moving.index(True), *objective.positions) if any(moving) and objective.positions else 0
+        if length < PREFIX_FROM or not self.options.share_prefix or not isinstance(self.model, CausalLM):
+            return None
+        key = tuple(encoded.ids[:length])
+        if key not in self.prefixes:
+            if len(self.prefixes) >= PREFIXES:
+                self.prefixes.pop(next(iter(self.prefixes)))
+            self.prefixes[key] = self.model.prefix(encoded, length)
+        return self.prefixes[key]
 
     def _schedule(self, path: Path) -> Schedule:
         o = self.options
@@ -204,6 +242,8 @@ class Session:
             seconds=round(seconds, 4),
             read=encoded.read,
             notes=(*encoded.notes, *outcome.notes),
+            region_of=regions.names(encoded),
+            steps=encoded.steps,
         )
 
 
@@ -217,25 +257,39 @@ class _Begun:
 
 
 def roles(encoded: Encoded, model: TextModel, options: Options) -> tuple[Role, ...]:
-    """Return the role of each token: special, held (by `hold` or as a decoder's first position), or content."""
-    held = _held(encoded, options.hold)
-    if model.card.kind == "causal" and options.anchor != "none":
+    """Return the role of each token: special, held (by `hold`, not in `attribute`, a decoder's first position), or content."""
+    held = regions.select(encoded, options.hold)
+    if options.attribute is not None:
+        held |= set(range(len(encoded))) - regions.select(encoded, options.attribute)
+    if model.card.kind == "causal" and options.anchor in (None, "first"):
         held.add(0)
     result: list[Role] = [role if role == "special" or i not in held else "held" for i, role in enumerate(encoded.roles)]
-    if not options.hold_special or "content" in result:
+    if "content" in result or (not options.hold_special and "special" in result):
         return tuple(result)
-    raise InputError(f"every token of {encoded.texts[0][:40]!r} is held, so nothing moves and nothing can be attributed; hold less")
+    raise InputError(
+        f"every token of {encoded.texts[0][:40]!r} is held, so nothing moves and nothing can be attributed; hold less or attribute more"
+    )
 
 
-def _held(encoded: Encoded, hold: Hold) -> set[int]:
-    if hold is None:
-        return set()
-    entries = [hold] if isinstance(hold, int) else hold
-    ids = set() if isinstance(entries, str) else {entry for entry in entries if isinstance(entry, int)}
-    spans = entries if isinstance(entries, str) else [entry for entry in entries if not isinstance(entry, int)]
-    pairs = regroup.resolve_spans(encoded.texts[0], spans)
-    covered = {i for i, segment in enumerate(encoded.segments) if segment == 0 and regroup.first_overlap(encoded.offsets[i], pairs) >= 0}
-    return covered | {i for i, token in enumerate(encoded.ids) if token in ids}
+def _with_bos(encoded: Encoded, model: TextModel) -> Encoded:
+    """Put the beginning-of-text token in front, unless the prompt begins with a special token. OptionError when there is none."""
+    bos = getattr(model.tokenizer, "bos_token_id", None)
+    if model.card.kind != "causal" or bos is None:
+        raise OptionError(f"anchor 'bos' needs a decoder whose tokenizer has a beginning-of-text token; {model.card.name} has none")
+    if encoded.roles[0] == "special":
+        return encoded
+    front = {name: 0 * value[:1] + (bos if name == "input_ids" else value[:1]) for name, value in encoded.features.items()}
+    name = str(model.tokenizer.convert_ids_to_tokens(bos))
+    return replace(
+        encoded,
+        features={name: torch.cat([front[name], value]) for name, value in encoded.features.items()},
+        tokens=(name, *encoded.tokens),
+        offsets=((0, 0), *encoded.offsets),
+        segments=(-1, *encoded.segments),
+        word_ids=(None, *encoded.word_ids),
+        roles=("special", *encoded.roles),
+        notes=(*encoded.notes, f"The model read {name} in front of the prompt, which its tokenizer does not add by itself."),
+    )
 
 
 def _reading(model: TextModel, options: Options) -> TextModel:
@@ -281,7 +335,7 @@ def _options(given: dict[str, Any]) -> Options:
     return Options(**given)
 
 
-def _with_bar(session: Session, texts: Sequence[str | Sequence[str]]) -> Iterator[Attribution]:
+def _with_bar(session: Session, texts: Sequence[Any]) -> Iterator[Attribution]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 

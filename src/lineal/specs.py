@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from typing import Any, get_args
 
 from lineal import targets
@@ -20,8 +21,14 @@ TARGET_HELP = {
     "label:NAME": "one label (classifiers)",
     "labels": "all labels at once (classifiers)",
     "next": "the most likely next token (language models)",
-    'token:" word"': "a given next token (language models)",
+    "next:RANK": "the next token of another rank, 0 is the most likely (language models)",
+    'token:" word"': "a given next token, or its id (language models)",
+    'contrast:" word"~" foil"': "a next token against another (language models)",
+    "choice:A,B,C": "the preferred one of several answers (language models)",
+    'continuation:" some words"': "a given continuation (language models)",
 }
+
+TOKEN_EXAMPLE = """token:" word", contrast:" word"~" foil" or continuation:" some words", with the space that belongs to a word"""
 
 
 def check_rule(rule: str) -> str:
@@ -73,10 +80,30 @@ def target(spec: str | None, unit: str | None = None, text: str | None = None) -
     if name == "labels":
         return targets.Labels([_number(part) for part in rest.split(",")] if rest else None, **in_unit)
     if name == "next":
-        return targets.NextToken(rank=int(rest) if rest.isdigit() else 0, **in_unit)
+        if rest and not rest.isdigit():
+            raise OptionError(f"the rank in {spec!r} is no number; give next, next:1, … (0 is the most likely token)")
+        return targets.NextToken(rank=int(rest or 0), **in_unit)
     if name == "token":
-        return targets.NextToken(_number(rest.strip('"') if rest.startswith('"') else rest), **in_unit)
+        return targets.NextToken(_token(rest, spec), **in_unit)
+    if name == "contrast":
+        token, _, foil = rest.partition("~")
+        return targets.Contrast(_token(token, spec), _token(foil, spec), **in_unit)
+    if name == "choice":
+        options = tuple(next(csv.reader([rest]), ()))
+        if len(options) < 2:
+            raise OptionError(f'{spec!r} names {listing(options) or "no options"}; give two or more, as choice:A,B or choice:" yes"," no"')
+        return targets.Choice(options, **in_unit)
+    if name == "continuation":
+        return targets.Continuation(str(_token(rest, spec, number=False)), **in_unit)
     raise OptionError(f"unknown target {spec!r}; choose one of {listing(TARGET_HELP)}")
+
+
+def _token(text: str, spec: str | None, number: bool = True) -> str | int:
+    """Return a token from its spelling: quoted text as it stands, a bare number as an id."""
+    quoted = len(text) > 1 and text[0] == text[-1] == '"'
+    if not text.strip('"'):
+        raise OptionError(f"{spec!r} lacks a token; write {TOKEN_EXAMPLE}")
+    return text[1:-1] if quoted else _number(text) if number else text
 
 
 def _number(text: str) -> str | int:

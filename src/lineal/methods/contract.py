@@ -16,6 +16,7 @@ from torch import Tensor
 
 from lineal.field import Problem
 from lineal.models.base import Encoded, TextModel
+from lineal.models.causal import Prefix
 from lineal.objectives import Objective
 from lineal.paths import Path
 from lineal.quadrature.contract import Integral, Schedule, Stop
@@ -28,7 +29,8 @@ class Case:
     """One text, ready to be explained.
 
     starts: (m, t, d) one or several baselines; tokens that do not move have their own embedding there. end: (t, d) the text.
-    moving: (t,) which tokens move. schedule: gives a fresh schedule for a path, as the options ask for.
+    moving: (t,) which tokens move. prefix: the leading tokens that do not, run once, or None.
+    schedule: gives a fresh schedule for a path, as the options ask for.
     """
 
     model: TextModel
@@ -38,10 +40,11 @@ class Case:
     moving: tuple[bool, ...]
     objective: Objective
     schedule: Callable[[Path], Schedule]
+    prefix: Prefix | None = None
 
     def problem(self, path: Path) -> Problem:
         """Return the integral of the objective along a path."""
-        return Problem(self.encoded, path, self.objective)
+        return Problem(self.encoded, path, self.objective, self.prefix)
 
 
 @dataclass(frozen=True)

@@ -24,12 +24,27 @@ FIDELITY = {torch.float64: 1e-9, torch.float32: 2e-4, torch.float16: 2e-2, torch
 """Largest accepted |embeddings run − ids run|, relative to the largest |answer|: a few hundred roundings of each dtype."""
 
 
+GENERATIVE = ("causal", "seq2seq")
+"""Kinds of models that answer per position: what may follow."""
+
+
+@dataclass(frozen=True)
+class Region:
+    """A named stretch of the first text: characters start to end. role: who speaks it in a chat; empty elsewhere."""
+
+    name: str
+    start: int
+    end: int
+    role: str = ""
+
+
 @dataclass(frozen=True)
 class Encoded:
     """One text (or pair of texts) as the model reads it.
 
     features: what the model takes, each (t,): input_ids, attention_mask, perhaps token_type_ids. The other fields are those of the
-    record (`lineal.Attribution`) of the same name.
+    record (`lineal.Attribution`) of the same name, but for these: named, the regions of the first text that have a name; steps, how
+    many tokens at the end follow the prompt and are themselves explained.
     """
 
     texts: tuple[str, ...]
@@ -41,6 +56,8 @@ class Encoded:
     roles: tuple[Role, ...]
     read: tuple[int, ...]
     notes: tuple[str, ...] = ()
+    named: tuple[Region, ...] = ()
+    steps: int = 0
 
     @property
     def ids(self) -> list[int]:
@@ -175,7 +192,7 @@ def answer(model: TextModel, encoded: Encoded, positions: Sequence[int] = ()) ->
 
 def last_positions(model: TextModel, encoded: Encoded) -> tuple[int, ...]:
     """Return the last position for models that answer per token, nothing for the others."""
-    return (len(encoded) - 1,) if model.card.kind == "causal" else ()
+    return (len(encoded) - 1,) if model.card.kind in GENERATIVE else ()
 
 
 def check_fidelity(model: TextModel, encoded: Encoded) -> bool:
@@ -242,10 +259,13 @@ def evaluating(module: nn.Module) -> Iterator[None]:
                 parameter.requires_grad_(True)
 
 
-def tokenise(tokenizer: Any, texts: Sequence[str], limit: int | None, truncate: bool, wanted: Sequence[str]) -> Encoded:
+def tokenise(
+    tokenizer: Any, texts: Sequence[str], limit: int | None, truncate: bool, wanted: Sequence[str], add_special: bool = True
+) -> Encoded:
     """Tokenise one text or a pair with offsets, word ids and roles.
 
-    limit: most tokens the model reads. wanted: names of the features the model takes. Raises InputError for something that is no
+    limit: most tokens the model reads. wanted: names of the features the model takes. add_special: False for a text that spells its
+    special tokens itself, as a chat template does. Raises InputError for something that is no
     text or empty, TooLongError (naming both lengths) unless `truncate`; OptionError for a tokenizer without offsets.
     """
     for text in texts:
@@ -256,7 +276,7 @@ def tokenise(tokenizer: Any, texts: Sequence[str], limit: int | None, truncate: 
     if not getattr(tokenizer, "is_fast", False):
         raise OptionError(f"{type(tokenizer).__name__} is a slow tokenizer without character offsets; load the fast version of it")
     with untouched(tokenizer):
-        return _tokenise(tokenizer, tuple(texts), limit, truncate, wanted)
+        return _tokenise(tokenizer, tuple(texts), limit, truncate, wanted, add_special)
 
 
 @contextmanager
@@ -271,16 +291,17 @@ def untouched(tokenizer: Any) -> Iterator[None]:
         core.no_truncation() if truncation is None else core.enable_truncation(**truncation)
 
 
-def _tokenise(tokenizer: Any, texts: tuple[str, ...], limit: int | None, truncate: bool, wanted: Sequence[str]) -> Encoded:
-    full = tokenizer(*texts, return_offsets_mapping=True, return_special_tokens_mask=True, verbose=False)
+def _tokenise(
+    tokenizer: Any, texts: tuple[str, ...], limit: int | None, truncate: bool, wanted: Sequence[str], add_special: bool
+) -> Encoded:
+    asked = {"return_offsets_mapping": True, "return_special_tokens_mask": True, "add_special_tokens": add_special, "verbose": False}
+    full = tokenizer(*texts, **asked)
     length = len(full["input_ids"])
     batch = full
     if limit is not None and length > limit:
         if not truncate:
             raise TooLongError(f"the text has {length} tokens, the model reads {limit}; shorten it or pass truncate=True")
-        batch = tokenizer(
-            *texts, return_offsets_mapping=True, return_special_tokens_mask=True, truncation=True, max_length=limit, verbose=False
-        )
+        batch = tokenizer(*texts, **asked, truncation=True, max_length=limit)
     return _encoded(tokenizer, batch, texts, length, wanted)
 
 

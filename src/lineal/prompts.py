@@ -1,0 +1,165 @@
+"""What can be explained besides a plain text: a prompt with named regions, a chat, a prompt with what the model says next.
+
+Each is a value with `read_by(model, truncate)`, which returns the prompt as the model reads it. Pass one wherever a text is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from lineal import regroup
+from lineal.attribution import Role
+from lineal.errors import InputError, OptionError
+from lineal.models.base import Encoded, Region, TextModel
+from lineal.models.generative import Generative
+
+TEMPLATE, ANSWER, GENERATED = "template", "answer", "generated"
+"""Names of regions: what the chat template adds, the beginning of an answer that the chat ends with, and what was generated."""
+
+
+class Prompt(Protocol):
+    """Something that a model can read as one prompt."""
+
+    def read_by(self, model: TextModel, truncate: bool) -> Encoded:
+        """Return it tokenised, with its regions."""
+        ...
+
+
+@dataclass(frozen=True)
+class Marked:
+    """A text with named regions. regions: name → a regular expression, (start, end) in characters, or several such pairs."""
+
+    text: str
+    regions: Mapping[str, str | tuple[int, int] | Sequence[tuple[int, int]]]
+
+    def read_by(self, model: TextModel, truncate: bool) -> Encoded:
+        """Tokenise as usual. Raises InputError for a region that is not in the text."""
+        encoded = model.encode((self.text,), truncate)
+        found = []
+        for name, where in self.regions.items():
+            pairs = [where] if isinstance(where, tuple) and len(where) == 2 and isinstance(where[0], int) else where
+            found += [Region(name, start, end) for start, end in regroup.resolve_spans(self.text, pairs)]
+        return replace(encoded, named=tuple(sorted(found, key=lambda region: region.start)))
+
+
+@dataclass(frozen=True)
+class Chat:
+    """Messages through the tokenizer's own chat template.
+
+    messages: {"role": "system" | "user" | "assistant", "content": …} in order. The prompt ends where the assistant begins to answer; when
+    the last message is the assistant's, it is the beginning of the answer and the model goes on from there.
+
+    Regions: system; example 1 … n, a user message with the assistant's answer to it; question, the last user message; answer, the
+    beginning of one. What the template adds is held at its own embedding, region "template". The template's text is tokenised once.
+    """
+
+    messages: Sequence[Mapping[str, str]]
+
+    def read_by(self, model: TextModel, truncate: bool) -> Encoded:
+        """Apply the template. Raises OptionError without one, InputError for broken messages or a template that rewrites them."""
+        if not isinstance(model, Generative) or not hasattr(model, "encode"):
+            raise OptionError(f"messages are for chat models; {model.card.name} is of kind {model.card.kind}: pass a text")
+        messages = [_checked(message, i) for i, message in enumerate(self.messages)]
+        if not messages:
+            raise InputError("messages is empty; give at least one {'role': 'user', 'content': …}")
+        text = rendered(model.tokenizer, messages, model.card.name)
+        regions = _regions(text, messages)
+        encoded = model.encode((text,), truncate, add_special=False)  # type: ignore[call-arg]
+        special = set(model.tokenizer.all_special_ids)
+
+        def role(i: int) -> Role:
+            if encoded.ids[i] in special:
+                return "special"
+            return "content" if regroup.first_overlap(encoded.offsets[i], [(r.start, r.end) for r in regions]) >= 0 else "held"
+
+        return replace(encoded, named=regions, roles=tuple(role(i) for i in range(len(encoded))))
+
+
+@dataclass(frozen=True)
+class Generation:
+    """A prompt and what follows it: the model's own continuation, or a given one.
+
+    prompt: a text or another prompt. continuation: text or token ids; None lets the model generate, greedily, at most `max_new_tokens`.
+    hold: the continuation keeps its own embeddings, so that only the prompt is attributed to. generate: keywords of that function in
+    transformers.
+    """
+
+    prompt: Any
+    max_new_tokens: int = 6
+    continuation: str | Sequence[int] | None = None
+    hold: bool = False
+    generate: Mapping[str, Any] = field(default_factory=dict)
+
+    def read_by(self, model: TextModel, truncate: bool) -> Encoded:
+        """Tokenise the prompt, generate or follow it. Raises as `Generative.generate` and `Generative.follow`."""
+        if not isinstance(model, Generative):
+            raise OptionError(f"a generation needs a language model; {model.card.name} is of kind {model.card.kind}")
+        if self.max_new_tokens < 1:
+            raise OptionError(f"max_new_tokens is {self.max_new_tokens}; give at least 1")
+        encoded = read(self.prompt, model, truncate)
+        if self.continuation is None:
+            ids = model.generate(encoded, max_new_tokens=self.max_new_tokens, **self.generate)
+        elif isinstance(self.continuation, str):
+            ids = model.follow(encoded, self.continuation)
+        else:
+            ids = tuple(int(i) for i in self.continuation)
+            if not ids or not all(0 <= i < model.vocabulary for i in ids):
+                raise InputError(f"the continuation {ids} is empty or has ids outside the vocabulary of {model.vocabulary}")
+        return model.extended(encoded, ids, "held" if self.hold else "content")
+
+
+def read(text: Any, model: TextModel, truncate: bool) -> Encoded:
+    """Return a text, a pair of texts or a `Prompt` as the model reads it."""
+    if hasattr(text, "read_by"):
+        return text.read_by(model, truncate)  # type: ignore[no-any-return]
+    return model.encode((text,) if isinstance(text, str) else tuple(text), truncate)
+
+
+def rendered(tokenizer: Any, messages: Sequence[Mapping[str, str]], name: str) -> str:
+    """Return the text of a chat up to where the assistant goes on. Raises OptionError when the tokenizer has no template."""
+    if not getattr(tokenizer, "chat_template", None):
+        raise OptionError(f"the tokenizer of {name} has no chat template; pass the prompt as a text, or set tokenizer.chat_template")
+    begun = messages[-1]["role"] == "assistant"
+    try:
+        return str(
+            tokenizer.apply_chat_template(
+                [dict(message) for message in messages], tokenize=False, add_generation_prompt=not begun, continue_final_message=begun
+            )
+        )
+    except Exception as error:  # templates raise what they like: jinja2 errors, ValueError, TypeError
+        raise InputError(f"the chat template of {name} refuses these messages: {error}") from error
+
+
+def _checked(message: Any, i: int) -> dict[str, str]:
+    if not isinstance(message, Mapping) or not isinstance(message.get("role"), str) or not isinstance(message.get("content"), str):
+        raise InputError(f"message {i + 1} is {str(message)[:60]!r}; each one is {{'role': …, 'content': …}} with two strings")
+    return dict(message)
+
+
+def _regions(text: str, messages: Sequence[Mapping[str, str]]) -> tuple[Region, ...]:
+    """Find each message in the rendered text, in order."""
+    regions, cursor = [], 0
+    for name, message in zip(_names([message["role"] for message in messages]), messages, strict=True):
+        content = message["content"].strip()
+        start = text.find(content, cursor)
+        if start < 0:
+            raise InputError(f"the chat template rewrites the {message['role']} message {content[:40]!r}: its words are not in the prompt")
+        cursor = start + len(content)
+        if content:
+            regions.append(Region(name, start, cursor, message["role"]))
+    return tuple(regions)
+
+
+def _names(roles: Sequence[str]) -> list[str]:
+    """Name messages by what they are for: everything before the last user message that is not the system's is an example."""
+    asked = max((i for i, role in enumerate(roles) if role == "user"), default=len(roles))
+    names, example = [], 0
+    for i, role in enumerate(roles):
+        example += role == "user" and i < asked
+        if i >= asked:
+            names.append("question" if i == asked else ANSWER if role == "assistant" else role)
+        else:
+            names.append(f"example {example}" if role in ("user", "assistant") and example else role)
+    return names

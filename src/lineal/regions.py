@@ -1,0 +1,70 @@
+"""Which tokens of a prompt are meant: by regular expression, characters, token ids, a region's name or a speaker's role.
+
+`select` turns the user's words into token indices, `names` gives each token the name of its region. Knows nothing about scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lineal import regroup
+from lineal.errors import InputError
+from lineal.models.base import Encoded
+from lineal.prompts import GENERATED, TEMPLATE
+
+Select = str | int | Sequence[tuple[int, int]] | Sequence[int] | None
+
+
+def select(encoded: Encoded, wanted: Select) -> set[int]:
+    """Return the tokens that are meant, special ones not excluded.
+
+    wanted: a region's name or a speaker's role ("question", "user", "example 2"; "template" and "generated" too), else a regular
+    expression; character spans (start, end) of the first text; or token ids. Raises InputError when nothing fits.
+    """
+    if wanted is None:
+        return set()
+    if isinstance(wanted, str):
+        labels = names(encoded)
+        if wanted in labels or any(wanted == region.role for region in encoded.named):
+            roles = _roles(encoded)
+            return {i for i, name in enumerate(labels) if wanted in (name, roles[i])}
+        return _covered(encoded, regroup.resolve_spans(encoded.texts[0], wanted))
+    entries: Sequence[int | tuple[int, int]] = [wanted] if isinstance(wanted, int) else list(wanted)
+    ids = {entry for entry in entries if isinstance(entry, int)}
+    spans = [entry for entry in entries if not isinstance(entry, int)]
+    found = _covered(encoded, regroup.resolve_spans(encoded.texts[0], spans)) | {i for i, token in enumerate(encoded.ids) if token in ids}
+    if not found:
+        raise InputError(f"{wanted!r} selects no token of {encoded.texts[0][:40]!r}")
+    return found
+
+
+def names(encoded: Encoded) -> tuple[str, ...]:
+    """Return the region of each token, "" where it lies in none; () when nothing has a name.
+
+    A token belongs to the first region it shares a character with; blanks before its word do not count.
+    """
+    if not encoded.named and not encoded.steps:
+        return ()
+    rest = TEMPLATE if any(region.role for region in encoded.named) else ""
+    first = len(encoded) - encoded.steps
+    return tuple(
+        GENERATED if i >= first else encoded.named[j].name if (j := _region(encoded, i)) >= 0 else rest for i in range(len(encoded))
+    )
+
+
+def _roles(encoded: Encoded) -> list[str]:
+    first = len(encoded) - encoded.steps
+    return [encoded.named[j].role if i < first and (j := _region(encoded, i)) >= 0 else "" for i in range(len(encoded))]
+
+
+def _region(encoded: Encoded, i: int) -> int:
+    if encoded.segments[i] != 0:
+        return -1
+    begin, end = encoded.offsets[i]
+    piece = encoded.texts[0][begin:end]
+    begin += len(piece) - len(piece.lstrip()) if piece.strip() else 0
+    return regroup.first_overlap((begin, end), [(region.start, region.end) for region in encoded.named])
+
+
+def _covered(encoded: Encoded, pairs: Sequence[tuple[int, int]]) -> set[int]:
+    return {i for i, segment in enumerate(encoded.segments) if segment == 0 and regroup.first_overlap(encoded.offsets[i], pairs) >= 0}
