@@ -16,8 +16,9 @@ SOURCE = Path(__file__).parent.parent / "src" / "lineal"
 # Who may import whom. A row speaks for its module, or for all modules of its package (which may import one another) unless one has a row
 # of its own. What only a type checker sees (`if TYPE_CHECKING:`) is free.
 LOW = {"errors", "quadrature", "paths", "objectives"}
-RECORD = {"errors", "attribution", "regroup", "quadrature.contract"}
+RECORD = {"errors", "attribution", "pair_attribution", "stored", "regroup", "quadrature.contract"}
 MIDDLE = {"models", "baselines", "targets", "field", "integrate"}
+FIELD = {"tangents", "field", "costs", "integrate"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "quadrature.contract": set(),
@@ -25,27 +26,32 @@ MAY_IMPORT: dict[str, set[str]] = {
     "paths": {"errors"},
     "objectives": {"errors"},
     "regroup": {"errors", "quadrature.contract"},
-    "attribution": RECORD - {"attribution"},
+    "attribution": {"errors", "regroup", "quadrature.contract"},
+    "pair_attribution": {"errors", "attribution", "regroup", "quadrature.contract"},
+    "stored": {"errors", "attribution", "pair_attribution"},
     "views": RECORD,
     "models": {"errors", "attribution", "objectives"},
     "baselines": {"errors", "models"},
     "targets": {"errors", "models", "objectives"},
-    "field": {"errors", "models", "objectives", "paths"},
-    "integrate": {"errors", "models", "field", "quadrature"},
+    "tangents": set(),
+    "field": {"errors", "models", "objectives", "paths", "tangents"},
+    "costs": {"models", "field", "paths", "tangents"},
+    "integrate": {"errors", "models", "field", "quadrature", "tangents"},
     "specs": {"errors", "objectives", "quadrature", "targets"},
     "methods": {"errors", "models", "objectives", "paths", "quadrature", "field"},
     "prompts": {"errors", "attribution", "regroup", "models"},
     "regions": {"errors", "regroup", "models", "prompts"},
     "generation": RECORD | {"models", "prompts", "targets", "session"},
     "session": LOW | RECORD | MIDDLE | {"specs", "methods", "prompts", "regions"},
-    "lineal": RECORD | {"quadrature", "models", "baselines", "targets", "prompts", "methods", "session", "generation"},
+    "pairs": LOW | RECORD | MIDDLE | {"specs", "methods", "costs", "tangents", "session"},
+    "lineal": RECORD | {"quadrature", "models", "baselines", "targets", "prompts", "methods", "session", "generation", "pairs"},
     "__main__": {"cli"},
-    "cli": RECORD | {"lineal", "models", "baselines", "targets", "specs", "session", "views"},
+    "cli": RECORD | {"lineal", "models", "baselines", "targets", "specs", "session", "pairs", "views"},
 }
 
 # Libraries that only these rows may import.
 OWNERS: dict[str, set[str]] = {
-    "torch": {"paths", "objectives", "models", "baselines", "targets", "field", "integrate", "methods", "session"},
+    "torch": {"paths", "objectives", "models", "baselines", "targets", "methods", "session", "pairs"} | FIELD,
     "transformers": {"models"},
     "sentence_transformers": {"models"},
     "typer": {"cli"},
@@ -152,7 +158,7 @@ def test_imports_are_read_from_the_source(source: str, names: set[str]) -> None:
 
 
 def test_results_and_views_load_without_torch() -> None:
-    light = ["lineal", *(f"lineal.{module}" for module in MODULES if row(module) in ("attribution", "views"))]
+    light = ["lineal", *(f"lineal.{module}" for module in MODULES if row(module) in ("attribution", "pair_attribution", "stored", "views"))]
     code = (
         f"import importlib, sys\nfor name in {light}:\n    importlib.import_module(name)\nprint(*sorted({set(OWNERS)} & set(sys.modules)))"
     )

@@ -13,14 +13,17 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from lineal.attribution import Attribution, load_result
+from lineal.attribution import Attribution
 from lineal.errors import LinealError
+from lineal.pair_attribution import Matches, PairAttribution
 from lineal.quadrature.contract import Stop
+from lineal.stored import load_result
 
 if TYPE_CHECKING:
     from lineal import baselines, prompts, targets
     from lineal.generation import explain_generation
     from lineal.models import LinearProbe, load
+    from lineal.pairs import explain_matches, explain_pair, explain_similarity
     from lineal.session import explain, explain_many
 
 __version__ = "0.1.0"
@@ -29,11 +32,16 @@ __all__ = [
     "Attribution",
     "LinealError",
     "LinearProbe",
+    "Matches",
+    "PairAttribution",
     "Stop",
     "baselines",
     "explain",
     "explain_generation",
     "explain_many",
+    "explain_matches",
+    "explain_pair",
+    "explain_similarity",
     "load",
     "load_result",
     "prompts",
@@ -45,6 +53,9 @@ _LAZY = {
     "explain": "lineal.session",
     "explain_generation": "lineal.generation",
     "explain_many": "lineal.session",
+    "explain_matches": "lineal.pairs",
+    "explain_pair": "lineal.pairs",
+    "explain_similarity": "lineal.pairs",
     "load": "lineal.models",
 }
 

@@ -271,14 +271,3 @@ class Attribution(BaseModel):
 
 def _summed(rows: NDArray[np.float64], groups: regroup.Groups) -> NDArray[np.float64]:
     return _frozen_array(np.stack([rows[:, group].sum(axis=1) for group in groups], axis=1))
-
-
-def load_result(path: str | Path) -> Attribution:
-    """Return the record saved at `path`. Raises ResultError when it is missing, no JSON, or no Lineal result. Needs no torch."""
-    try:
-        data = json.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ResultError(f"there is no file {path}") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ResultError(f"{path} is not readable as JSON: {error}") from None
-    return Attribution.from_dict(data)

@@ -1,7 +1,8 @@
 """The k × t token derivatives ⟨∂F_c/∂x_i, γ_i′⟩ at a batch of path points. Knows no schedule, rule or text.
 
-One shared forward pass for all points of all texts in the batch, then one reverse pass per output: a batch whose texts have up to k
-outputs costs one forward and k backwards, whatever the number of texts. Products are summed in float64.
+One shared forward pass for all points of all texts in the batch, then one reverse pass per output, or one tangent pass per token
+(`lineal.tangents`): a batch whose texts have up to k outputs and t moving tokens costs k backwards or t tangents, whatever the number of
+texts. Products are summed in float64.
 
 An objective with branches gets a row per branch: the same moving prompt with different constant tokens behind it. A problem with a prefix
 runs only what follows it.
@@ -22,6 +23,7 @@ from lineal.models.base import Encoded, TextModel
 from lineal.models.causal import Prefix
 from lineal.objectives import Branches, Objective, branches
 from lineal.paths import Path
+from lineal.tangents import Mode, along_tokens
 
 Floats = NDArray[np.float64]
 
@@ -66,23 +68,33 @@ class Answer:
     derivatives: Floats
 
 
-def evaluate(model: TextModel, requests: Sequence[Request]) -> list[Answer]:
+def evaluate(model: TextModel, requests: Sequence[Request], mode: Mode = Mode.REVERSE) -> list[Answer]:
     """Evaluate all points of all requests in one padded batch; the model must be frozen and in evaluation mode.
 
     All requests have the same prefix, or none. Raises ModelError when F itself is not finite (naming the text and α); a gradient that
     is not finite is passed on, for the schedule to deal with.
     """
-    wanted = any(request.outputs is not None for request in requests)
     prefix = requests[0].problem.prefix
     points = [request.problem.path.at(request.alphas)[:, request.problem.skipped :].detach() for request in requests]
-    with torch.set_grad_enabled(wanted):
-        for own in points:
-            own.requires_grad_(wanted)
-        embeds, features, positions = _batch(model, requests, points)
+
+    def outputs(at: Sequence[Tensor]) -> list[Tensor]:
+        embeds, features, positions = _batch(model, requests, at)
         states = model.run(features, embeds, positions) if prefix is None else prefix.run(features, embeds, positions)
-        outputs = _objectives(model, requests, states)
-        grads = _reverse(points, requests, outputs) if wanted else None
-    return [_answer(i, request, outputs, grads) for i, request in enumerate(requests)]
+        return _objectives(model, requests, states)
+
+    derivatives: Sequence[Tensor | None] = [None] * len(requests)
+    if all(request.outputs is None for request in requests):
+        with torch.no_grad():
+            values: Sequence[Tensor] = outputs(points)
+    elif mode is Mode.REVERSE:
+        with torch.enable_grad():
+            values = outputs([own.requires_grad_(True) for own in points])
+            grads = _reverse(points, requests, values)
+        derivatives = [_products(request, i, grads) for i, request in enumerate(requests)]
+    else:
+        velocities = [_velocity(request, own) for request, own in zip(requests, points, strict=True)]
+        values, derivatives = along_tokens(outputs, points, velocities, mode)
+    return [_answer(request, value, found) for request, value, found in zip(requests, values, derivatives, strict=True)]
 
 
 def size(request: Request) -> tuple[int, int]:
@@ -170,21 +182,36 @@ def _reverse(points: Sequence[Tensor], requests: Sequence[Request], outputs: Seq
     ]
 
 
-def _answer(i: int, request: Request, outputs: Sequence[Tensor], grads: Sequence[Sequence[Tensor] | None] | None) -> Answer:
-    values = outputs[i].detach().double().cpu().numpy()
+def _products(request: Request, i: int, grads: Sequence[Sequence[Tensor] | None]) -> Tensor | None:
+    """Return ⟨gradient, γ′⟩ of the i-th request per token that is run, (m, k, t − skipped); zero for outputs that nobody wanted."""
+    if request.outputs is None:
+        return None
+    velocity = request.problem.path.velocity(request.alphas)[:, request.problem.skipped :].double()  # (1 or m, t − skipped, d)
+    moving = (velocity != 0).any(dim=-1)  # (1 or m, t − skipped)
+    rows = []
+    for grad, wanted in zip(grads, request.outputs, strict=False):
+        products = torch.zeros(len(request.alphas), moving.shape[1], dtype=torch.float64, device=velocity.device)
+        if wanted:
+            assert grad is not None, "a wanted output was differentiated"
+            products = torch.where(moving, (grad[i].double() * velocity).sum(dim=-1), 0.0)
+        rows.append(products)
+    return torch.stack(rows, dim=1)
+
+
+def _velocity(request: Request, points: Tensor) -> Tensor:
+    """Return γ′ at the request's points, (m, t − skipped, d); zero when no derivative is wanted."""
+    if request.outputs is None:
+        return torch.zeros_like(points)
+    return request.problem.path.velocity(request.alphas)[:, request.problem.skipped :].to(points).expand_as(points)
+
+
+def _answer(request: Request, output: Tensor, found: Tensor | None) -> Answer:
+    values = output.detach().double().cpu().numpy()
     if not np.isfinite(values).all():
         worst = request.alphas[int(np.argmin(np.isfinite(values).all(axis=1)))]
         text = request.problem.encoded.texts[0]
         raise ModelError(f"the model answers with NaN or infinity at α = {worst:g} on the path of the text {text[:60]!r}")
-    t, skipped = len(request.problem.encoded), request.problem.skipped
-    derivatives = np.zeros((len(request.alphas), request.problem.k, t))
-    if grads is None or request.outputs is None:
-        return Answer(values, derivatives)
-    velocity = request.problem.path.velocity(request.alphas)[:, skipped:].double()  # (1 or m, t − skipped, d)
-    moving = (velocity != 0).any(dim=-1)  # (1 or m, t − skipped)
-    for c in np.flatnonzero(request.outputs).tolist():
-        grad = grads[c]
-        assert grad is not None, "a wanted output was differentiated"
-        products = (grad[i].double() * velocity).sum(dim=-1)
-        derivatives[:, c, skipped:] = torch.where(moving, products, 0.0).cpu().numpy()
+    derivatives = np.zeros((len(request.alphas), request.problem.k, len(request.problem.encoded)))
+    if found is not None and request.outputs is not None:
+        derivatives[:, request.outputs, request.problem.skipped :] = found.cpu().numpy()[:, request.outputs]
     return Answer(values, derivatives)

@@ -14,6 +14,7 @@ from lineal.errors import MemoryLimitError
 from lineal.field import Answer, Problem, Request, evaluate, size
 from lineal.models.base import TextModel, evaluating
 from lineal.quadrature.contract import Ask, Integral, Schedule
+from lineal.tangents import Mode
 
 OnPoints = Callable[[int], None]
 """Called with the number of gradients of every finished batch."""
@@ -67,12 +68,13 @@ def integrate(
     budget: Budget,
     in_flight: int = 64,
     on_points: OnPoints | None = None,
+    mode: Mode = Mode.REVERSE,
 ) -> Iterator[Integral]:
     """Yield the integral of every task, in order.
 
     Up to `in_flight` texts are open at once: in each round every open schedule is asked, all points are packed by length into batches
     of at most `budget.tokens` tokens, and the answers are told. Easy texts finish early and make room for the next.
-    Cost: one forward and k reverse passes per batch. Raises ModelError (F not finite), MemoryLimitError.
+    Cost: one forward and k reverse passes per batch, or t tangent passes (`mode`). Raises ModelError (F not finite), MemoryLimitError.
     """
     source = iter(tasks)
     queue: deque[Work] = deque()
@@ -84,16 +86,16 @@ def integrate(
             work.ask = work.schedule.ask()
         while queue and queue[0].ask is None:
             yield queue.popleft().schedule.integral()
-        _round(model, [work for work in queue if work.ask is not None], budget, on_points)
+        _round(model, [work for work in queue if work.ask is not None], budget, on_points, mode)
 
 
-def _round(model: TextModel, works: Sequence[Work], budget: Budget, on_points: OnPoints | None) -> None:
+def _round(model: TextModel, works: Sequence[Work], budget: Budget, on_points: OnPoints | None, mode: Mode) -> None:
     pieces = deque(sorted((piece for work in works for piece in _pieces(work)), key=lambda piece: (piece.prefix, piece.length)))
     while pieces:
         batch = _fill(pieces, budget)
         try:
             with evaluating(model.module):
-                answers = evaluate(model, [piece.request for piece in batch])
+                answers = evaluate(model, [piece.request for piece in batch], mode)
         except (RuntimeError, MemoryError) as error:
             if not _is_out_of_memory(error):
                 raise

@@ -79,6 +79,77 @@ class Similarity:
 
 
 @dataclass(frozen=True)
+class Embedding:
+    """The embedding itself, every dimension an output. Answer (n, D) → (n, D); of length 1 for the cosine."""
+
+    width: int
+    kind: SimilarityName = "cosine"
+    positions: tuple[int, ...] = ()
+    rows: tuple[int, ...] | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """One name per dimension."""
+        return tuple(f"dimension {j}" for j in range(self.width))
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """The kind of similarity the embedding is meant for."""
+        return (self.kind,) * self.width
+
+    def __call__(self, answer: Tensor) -> Tensor:
+        """Return e, or e / ‖e‖ for the cosine."""
+        return torch.nn.functional.normalize(answer, dim=-1) if self.kind == "cosine" else answer
+
+
+@dataclass(frozen=True)
+class Projection:
+    """The embedding (of length 1 for the cosine) along given vectors (k, D), whose own lengths count. Answer (n, D) → (n, k)."""
+
+    vectors: Tensor
+    kind: SimilarityName = "cosine"
+    positions: tuple[int, ...] = ()
+    rows: tuple[int, ...] | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """One name per vector."""
+        return tuple(f"vector {j}" for j in range(len(self.vectors)))
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """The kind of similarity, for every vector."""
+        return (self.kind,) * len(self.vectors)
+
+    def __call__(self, answer: Tensor) -> Tensor:
+        """Return ⟨e, v⟩ for every vector."""
+        embedding = torch.nn.functional.normalize(answer, dim=-1) if self.kind == "cosine" else answer
+        return embedding @ self.vectors.to(answer).T
+
+
+@dataclass(frozen=True)
+class Together:
+    """Similarity of two embeddings that both move. Answer (n, 2D), one embedding behind the other → (n, 1)."""
+
+    kind: SimilarityName = "cosine"
+    names: tuple[str, ...] = ("similarity of the two texts",)
+    positions: tuple[int, ...] = ()
+    rows: tuple[int, ...] | None = None
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """The kind of similarity."""
+        return (self.kind,)
+
+    def __call__(self, answer: Tensor) -> Tensor:
+        """Return ⟨e_a, e_b⟩, divided by both norms for the cosine."""
+        first, second = answer.chunk(2, dim=-1)
+        if self.kind == "cosine":
+            first, second = torch.nn.functional.normalize(first, dim=-1), torch.nn.functional.normalize(second, dim=-1)
+        return (first * second).sum(dim=-1, keepdim=True)
+
+
+@dataclass(frozen=True)
 class ClassScore:
     """Scores of k classes in one unit. Answer (n, C) → (n, k)."""
 

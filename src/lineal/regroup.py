@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Hashable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from lineal.errors import InputError
 
@@ -22,7 +22,23 @@ Span = tuple[int, int]
 SENTENCE_END = re.compile(r"[.!?…]+[\"'”’)\]]*\s+|[。！？]+|\n+")
 
 
-def words(record: Attribution) -> Groups:
+class Tokens(Protocol):
+    """What grouping reads: (t,) the text each token comes from (-1 for none), its role, and its word."""
+
+    @property
+    def tokens(self) -> Sequence[str]: ...  # noqa: D102
+
+    @property
+    def segments(self) -> Sequence[int]: ...  # noqa: D102
+
+    @property
+    def roles(self) -> Sequence[str]: ...  # noqa: D102
+
+    @property
+    def word_ids(self) -> Sequence[int | None]: ...  # noqa: D102
+
+
+def words(record: Tokens) -> Groups:
     """Group tokens by the tokenizer's own words; tokens without a word id stand alone."""
     return _runs(record, lambda i: ("word", record.word_ids[i]) if record.word_ids[i] is not None else ("token", i))
 
@@ -89,7 +105,7 @@ def first_overlap(offsets: Span, pairs: Sequence[Span]) -> int:
     return next((j for j, (a, b) in enumerate(pairs) if begin < b and a < end), -1)
 
 
-def _runs(record: Attribution, key: Callable[[int], Hashable]) -> Groups:
+def _runs(record: Tokens, key: Callable[[int], Hashable]) -> Groups:
     groups: Groups = []
     previous: Hashable = None
     for i in range(len(record.tokens)):

@@ -37,12 +37,15 @@ def check_rule(rule: str) -> str:
     return rule
 
 
-def schedule(rule: str, tol: float, max_evaluations: int, breaks: tuple[float, ...]) -> Schedule:
-    """Return a fresh schedule from "adaptive", "nested" or "NAME:POINTS" (a fixed rule, per straight piece of the path)."""
+def schedule(rule: str, tol: float, max_evaluations: int, breaks: tuple[float, ...], pooled: bool = False) -> Schedule:
+    """Return a fresh schedule from "adaptive", "nested" or "NAME:POINTS" (a fixed rule, per straight piece of the path).
+
+    pooled: the outputs are the components of one vector per token; see `lineal.quadrature.Adaptive`.
+    """
     if rule == "adaptive":
-        return Adaptive(tol=tol, max_evaluations=max_evaluations, breaks=breaks)
+        return Adaptive(tol=tol, max_evaluations=max_evaluations, breaks=breaks, pooled=pooled)
     if rule == "nested":
-        return Nested(tol=tol, max_evaluations=max_evaluations, breaks=breaks)
+        return Nested(tol=tol, max_evaluations=max_evaluations, breaks=breaks, pooled=pooled)
     name, _, points = rule.partition(":")
     if name not in RULES:
         raise OptionError(
@@ -50,7 +53,7 @@ def schedule(rule: str, tol: float, max_evaluations: int, breaks: tuple[float, .
         )
     if not points.isdigit():
         raise OptionError(f"the rule {rule!r} needs a number of points, as {name}:50")
-    return Fixed(RULES[name](int(points)), tol=tol, breaks=breaks)
+    return Fixed(RULES[name](int(points)), tol=tol, breaks=breaks, pooled=pooled)
 
 
 def target(spec: str | None, unit: str | None = None, text: str | None = None) -> targets.Target | None:

@@ -18,9 +18,11 @@ from lineal.models.generative import Generative
 from lineal.objectives import (
     ClassScore,
     Combined,
+    Embedding,
     Objective,
     SequenceScore,
     Similarity,
+    Together,
     TokenScore,
     Unit,
     branches,
@@ -82,6 +84,35 @@ class Similar:
         vectors = given if given.ndim == 2 else given[None]
         names = tuple(self.name or f"vector {j}" if len(vectors) > 1 else self.name or "the vector" for j in range(len(vectors)))
         return lambda encoded: Similarity(_of_width(vectors, answer(model, encoded)), names, kind)
+
+
+@dataclass(frozen=True)
+class WholeEmbedding:
+    """Every dimension of the embedding at once (k = D), of length 1 for the cosine: what pair matrices are made of.
+
+    One forward pass per text.
+    """
+
+    similarity: str = "cosine"
+
+    def bind(self, model: TextModel) -> Bound:
+        """Need an encoder of single texts."""
+        kind = check_similarity(self.similarity)
+        _require(model, "encoder", "a whole embedding")
+        return lambda encoded: Embedding(len(answer(model, encoded)), kind)
+
+
+@dataclass(frozen=True)
+class PairSimilarity:
+    """Similarity of two texts that are read side by side by a `lineal.models.Siamese`: one path for both, or for one of them."""
+
+    similarity: str = "cosine"
+
+    def bind(self, model: TextModel) -> Bound:
+        """Need two texts in one model."""
+        kind = check_similarity(self.similarity)
+        _require(model, "pair encoder", "the similarity of two texts at once")
+        return lambda encoded: Together(kind)
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from lineal.attribution import load_result
 from lineal.cli import common
+from lineal.stored import load_result
 
 
 def show(

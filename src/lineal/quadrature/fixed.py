@@ -22,6 +22,7 @@ class Terms:
     tol: float
     distance: float  # counted so many times as error
     otherwise: Stop
+    pooled: bool = False  # the outputs are the components of one vector per token; see `Adaptive`
 
 
 class Fixed:
@@ -33,13 +34,14 @@ class Fixed:
     the tokens do not cancel.
 
     tol: relative to the attribution mass Σ_i |A[c, i]|; it decides the stop reason only. breaks: kinks of the path, from 0 to 1.
+    pooled: the outputs are the components of one vector per token, with one mass and one error, as in `Adaptive`.
     Raises OptionError for a tol that is not positive or breaks that do not increase from 0 to 1.
     """
 
-    def __init__(self, rule: Rule, tol: float = 0.01, breaks: Sequence[float] = (0.0, 1.0)) -> None:
+    def __init__(self, rule: Rule, tol: float = 0.01, breaks: Sequence[float] = (0.0, 1.0), pooled: bool = False) -> None:
         """Check the options."""
         self._rule, self._edges = rule, checked_breaks(breaks)
-        self._terms = Terms(check_tol(tol), 1.5, Stop.FIXED)
+        self._terms = Terms(check_tol(tol), 1.5, Stop.FIXED, pooled)
         self._result: Integral | None = None
 
     def ask(self) -> Ask | None:
@@ -72,10 +74,10 @@ class Nested:
     Source: Clenshaw and Curtis, Numerische Mathematik 2 (1960). Raises OptionError like `Fixed`, and for a budget below the first round.
     """
 
-    def __init__(self, tol: float = 0.01, max_evaluations: int = 1000, breaks: Sequence[float] = (0.0, 1.0)) -> None:
+    def __init__(self, tol: float = 0.01, max_evaluations: int = 1000, breaks: Sequence[float] = (0.0, 1.0), pooled: bool = False) -> None:
         """Check the options."""
         self._edges, self._limit = checked_breaks(breaks), max_evaluations
-        self._terms = Terms(check_tol(tol), 1.0, Stop.BUDGET)
+        self._terms = Terms(check_tol(tol), 1.0, Stop.BUDGET, pooled)
         self._level, self._pieces = COARSEST, np.empty((0, 0, 0, 0))
         self._ends: tuple[Floats, Floats] = (np.empty(0), np.empty(0))
         self._result: Integral | None = None
@@ -125,12 +127,24 @@ def _compared(rule: Rule, edges: Floats, pieces: Floats, ends: tuple[Floats, Flo
     usable, kept = numbers.all(axis=(0, 1, 3)), np.where(numbers, pieces, 0.0)
     value, low = (np.einsum("p,n,pnkt->kt", np.diff(edges), weights, kept) for weights in (rule.weights, rule.low_weights))
     f_start, f_end = (np.where(is_number(f), f, np.nan) for f in ends)
-    residual = np.abs(value.sum(axis=-1) - (f_end - f_start))
-    error = np.maximum(residual, terms.distance * np.abs(value - low).sum(axis=-1))
-    error = np.where(usable & ~np.isnan(error), error, np.inf)
-    goals = terms.tol * np.abs(value).sum(axis=-1)
+    size = _pooled_size if terms.pooled else _size
+    residual = size((value.sum(axis=-1) - (f_end - f_start))[:, None])
+    error = np.maximum(residual, terms.distance * size(value - low))
+    error = np.where((usable.all() if terms.pooled else usable) & ~np.isnan(error), error, np.inf)
+    goals = terms.tol * size(value)
     stops = tuple(_reason(e <= goal, e < np.inf, terms.otherwise) for e, goal in zip(error.tolist(), goals.tolist(), strict=True))
     return Integral(value, error, *ends, pieces.shape[0] * pieces.shape[1], stops)
+
+
+def _size(rows: Floats) -> Floats:
+    """(k,) Σ over tokens of |x|."""
+    total: Floats = np.abs(rows).sum(axis=-1)
+    return total
+
+
+def _pooled_size(rows: Floats) -> Floats:
+    """(k,) Σ over tokens of the Euclidean norm over outputs, the same for all."""
+    return np.full(len(rows), np.sqrt((rows**2).sum(axis=0)).sum())
 
 
 def _reason(good: bool, usable: bool, otherwise: Stop) -> Stop:

@@ -1,0 +1,303 @@
+"""The result of explaining how similar two texts are: a frozen, self-contained record. Knows nothing about torch or drawing.
+
+    similarity = bias + Σ_i row_terms[i] + Σ_j column_terms[j] + Σ_ij matrix[i, j] − residual
+
+Rows are tokens of the first text, columns those of the second. Aggregation sums, so the equation holds for words as it does for tokens.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, model_validator
+
+from lineal import regroup
+from lineal.attribution import SCHEMA, Array, ModelCard, Role
+from lineal.errors import InputError, ResultError
+from lineal.quadrature.contract import Stop
+
+Kind = TypeVar("Kind", bound=BaseModel)
+
+
+class Side(BaseModel):
+    """One text of a pair, as the model read it, and how its half of the work went.
+
+    tokens, offsets, word_ids, roles: (t,) as in `lineal.Attribution`. read: characters the model saw. baseline: where its path began.
+    evaluations: path points whose derivatives were computed; passes: reverse or tangent passes per point; mode: reverse, forward,
+    central, or mixed (reverse passes on the other text's token vectors). stop: why its integration ended.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    text: str
+    tokens: tuple[str, ...]
+    offsets: tuple[tuple[int, int], ...]
+    word_ids: tuple[int | None, ...]
+    roles: tuple[Role, ...]
+    read: int
+    baseline: str
+    evaluations: int
+    passes: int
+    mode: Literal["reverse", "forward", "central", "mixed"]
+    stop: Annotated[Stop, BeforeValidator(lambda v: Stop[v] if isinstance(v, str) else v), PlainSerializer(lambda s: s.name)]
+
+    @model_validator(mode="after")
+    def _agree(self) -> Side:
+        for name in ("offsets", "word_ids", "roles"):
+            if len(getattr(self, name)) != len(self.tokens):
+                raise ValueError(f"{name} has {len(getattr(self, name))} entries for {len(self.tokens)} tokens")
+        return self
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The text, alone: what `lineal.regroup` reads."""
+        return (self.text,)
+
+    @property
+    def segments(self) -> tuple[int, ...]:
+        """(t,) 0 for tokens of the text, -1 for special tokens that come from none."""
+        return tuple(-1 if begin == end == 0 else 0 for begin, end in self.offsets)
+
+
+@dataclass(frozen=True)
+class Match:
+    """One cell of the matrix: row i with column j."""
+
+    row: int
+    column: int
+    left: str
+    right: str
+    score: float
+
+
+class PairAttribution(BaseModel):
+    """Where the similarity of two texts comes from: t_a × t_b pair terms, row terms, column terms and a bias, which sum to it.
+
+    For the embedding ê (normalised for the cosine), path γ from the baseline r to the text, and token vectors
+    t_i = ∫₀¹ ∂ê/∂x_i γ_i′ dα: matrix[i, j] = t_i · t_j, row_terms[i] = t_i · ê(r_b), column_terms[j] = ê(r_a) · t_j and
+    bias = ê(r_a) · ê(r_b).
+
+    similarity: ê(a) · ê(b), the model's own. unit: "cosine" or "dot". error: bound on the L1 distance of all terms together to the exact
+    ones, and on |residual|, from the errors of the token vectors by Cauchy-Schwarz: pessimistic, and an estimate, not a proof.
+    scale: Σ_i‖t_i‖ Σ_j‖t_j‖ + ‖ê(r_b)‖ Σ_i‖t_i‖ + ‖ê(r_a)‖ Σ_j‖t_j‖, what `tol` is relative to.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, populate_by_name=True)
+
+    schema_number: int = Field(default=SCHEMA, alias="schema")
+    kind: Literal["pair"] = "pair"
+    a: Side
+    b: Side
+    level: Literal["token", "word"] = "token"
+    matrix: Array
+    row_terms: Array
+    column_terms: Array
+    bias: float
+    similarity: float
+    unit: Literal["cosine", "dot"]
+    error: float
+    scale: float
+    tol: float
+    rule: str
+    model: ModelCard
+    versions: dict[str, str] = Field(default_factory=dict)
+    seconds: float = 0.0
+    notes: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _agree(self) -> PairAttribution:
+        shape = (len(self.a.tokens), len(self.b.tokens))
+        if self.matrix.shape != shape:
+            raise ValueError(f"matrix has shape {self.matrix.shape}, but the texts have {shape[0]} and {shape[1]} tokens")
+        if (self.row_terms.shape, self.column_terms.shape) != (shape[:1], shape[1:]):
+            raise ValueError(f"{len(self.row_terms)} row and {len(self.column_terms)} column terms for {shape[0]} and {shape[1]} tokens")
+        return self
+
+    @property
+    def texts(self) -> tuple[str, str]:
+        """Both texts."""
+        return self.a.text, self.b.text
+
+    @property
+    def total(self) -> float:
+        """Bias + row terms + column terms + matrix."""
+        return float(self.bias + self.row_terms.sum() + self.column_terms.sum() + self.matrix.sum())
+
+    @property
+    def residual(self) -> float:
+        """`total` − `similarity`: 0 for exact integrals."""
+        return self.total - self.similarity
+
+    @property
+    def explained(self) -> float:
+        """Σ matrix / similarity: how much of the similarity the matrix carries; 1 when the other terms cancel or vanish, NaN for 0/0."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return float(np.divide(self.matrix.sum(), self.similarity))
+
+    @property
+    def mass(self) -> float:
+        """Σ |terms| of matrix, rows and columns."""
+        return float(np.abs(self.matrix).sum() + np.abs(self.row_terms).sum() + np.abs(self.column_terms).sum())
+
+    @property
+    def evaluations(self) -> int:
+        """Path points of both texts."""
+        return self.a.evaluations + self.b.evaluations
+
+    @property
+    def stop(self) -> Stop:
+        """The first side's reason that is not success, or success."""
+        return next((side.stop for side in (self.a, self.b) if not side.stop.converged), Stop.CONVERGED)
+
+    @property
+    def converged(self) -> bool:
+        """True when both sides converged."""
+        return self.stop.converged
+
+    @property
+    def swapped(self) -> PairAttribution:
+        """The same result with the texts exchanged: the matrix transposed."""
+        fields = {"a": self.b, "b": self.a, "row_terms": self.column_terms, "column_terms": self.row_terms}
+        return self.model_copy(update=fields | {"matrix": _frozen(self.matrix.T)})
+
+    def words(self) -> PairAttribution:
+        """Return the same result per word: terms of a word's tokens summed."""
+        if self.level == "word":
+            return self
+        rows, columns = regroup.words(self.a), regroup.words(self.b)
+        matrix = np.stack([self.matrix[group].sum(axis=0) for group in rows])
+        fields = {
+            "a": _grouped(self.a, rows),
+            "b": _grouped(self.b, columns),
+            "matrix": _frozen(np.stack([matrix[:, group].sum(axis=1) for group in columns], axis=1)),
+            "row_terms": _frozen([self.row_terms[group].sum() for group in rows]),
+            "column_terms": _frozen([self.column_terms[group].sum() for group in columns]),
+            "level": "word",
+        }
+        return self.model_copy(update=fields)
+
+    def strongest(self, limit: int = 10) -> tuple[Match, ...]:
+        """Return the cells with the largest |score|, strongest first; cells that are exactly 0 are left out. Raises InputError below 1."""
+        if limit < 1:
+            raise InputError(f"limit is {limit}; give at least 1")
+        flat = np.abs(np.nan_to_num(self.matrix)).ravel()
+        order = [int(i) for i in np.argsort(-flat, kind="stable")[:limit] if flat[i] > 0]
+        cells = [divmod(i, self.matrix.shape[1]) for i in order]
+        return tuple(Match(i, j, self.a.tokens[i], self.b.tokens[j], float(self.matrix[i, j])) for i, j in cells)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the record as plain lists, strings and numbers, ready for `json`."""
+        return self.model_dump(mode="json", by_alias=True)
+
+    def to_json(self, indent: int | None = None) -> str:
+        """Return the record as one JSON document."""
+        return json.dumps(self.to_dict(), ensure_ascii=False, indent=indent, allow_nan=False)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the record as JSON and return the path; the file appears whole or not at all."""
+        return write_whole(path, self.to_json(indent=1) + "\n")
+
+    @classmethod
+    def from_dict(cls, data: Any) -> PairAttribution:
+        """Return a record from `to_dict` output. Raises ResultError for another schema number, another kind, or a broken record."""
+        return validated(cls, data, "pair")
+
+    def __eq__(self, other: object) -> bool:
+        """Compare what would be stored."""
+        return isinstance(other, PairAttribution) and self.to_dict() == other.to_dict()
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Matches(BaseModel):
+    """One query and many documents, ranked by similarity.
+
+    pairs: the best documents, explained, best first. order: (n,) numbers of all documents as they were given, best first; similarities:
+    (n,) in the same order. pairs[r] explains document order[r]; documents behind the last pair are ranked, but not explained.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_number: int = Field(default=SCHEMA, alias="schema")
+    kind: Literal["matches"] = "matches"
+    query: str
+    pairs: tuple[PairAttribution, ...]
+    order: tuple[int, ...]
+    similarities: tuple[float, ...]
+
+    @property
+    def stop(self) -> Stop:
+        """The first pair's reason that is not success, or success."""
+        return next((pair.stop for pair in self.pairs if not pair.converged), Stop.CONVERGED)
+
+    @property
+    def converged(self) -> bool:
+        """True when every explained pair converged."""
+        return self.stop.converged
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the record as plain lists, strings and numbers, ready for `json`."""
+        return self.model_dump(mode="json", by_alias=True)
+
+    def to_json(self, indent: int | None = None) -> str:
+        """Return the record as one JSON document."""
+        return json.dumps(self.to_dict(), ensure_ascii=False, indent=indent, allow_nan=False)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the record as JSON and return the path; the file appears whole or not at all."""
+        return write_whole(path, self.to_json(indent=1) + "\n")
+
+    @classmethod
+    def from_dict(cls, data: Any) -> Matches:
+        """Return a record from `to_dict` output; raises ResultError."""
+        return validated(cls, data, "matches")
+
+
+def validated(record: type[Kind], data: Any, kind: str) -> Kind:
+    """Return `data` as a record of this kind. Raises ResultError saying what does not fit."""
+    if not isinstance(data, dict) or "schema" not in data:
+        raise ResultError("this is not a Lineal result: it has no 'schema' entry")
+    if data["schema"] != SCHEMA or data.get("kind") != kind:
+        raise ResultError(f"the result has schema {data['schema']!r} and kind {data.get('kind')!r}; wanted: schema {SCHEMA}, kind {kind!r}")
+    try:
+        return record.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ResultError(f"the result is broken at {'.'.join(map(str, first['loc'])) or 'top level'}: {first['msg']}") from None
+
+
+def write_whole(path: str | Path, text: str) -> Path:
+    """Write a text file that appears whole or not at all."""
+    target = Path(path)
+    partial = target.with_name(target.name + ".partial")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+    return target
+
+
+def _grouped(side: Side, groups: regroup.Groups) -> Side:
+    firsts = [group[0] for group in groups]
+    ends = [max(side.offsets[i][1] for i in group) for group in groups]
+    spellings = [side.text[side.offsets[first][0] : end].strip() or side.tokens[first] for first, end in zip(firsts, ends, strict=True)]
+    fields = {
+        "tokens": tuple(spellings),
+        "offsets": tuple((side.offsets[first][0], end) for first, end in zip(firsts, ends, strict=True)),
+        "word_ids": tuple(side.word_ids[first] for first in firsts),
+        "roles": tuple(side.roles[first] for first in firsts),
+    }
+    return side.model_copy(update=fields)
+
+
+def _frozen(value: NDArray[np.float64] | Sequence[float]) -> NDArray[np.float64]:
+    array = np.array(value, dtype=np.float64)
+    array.setflags(write=False)
+    return array
