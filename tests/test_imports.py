@@ -17,7 +17,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "lineal"
 # of its own. What only a type checker sees (`if TYPE_CHECKING:`) is free.
 LOW = {"errors", "quadrature", "paths", "objectives"}
 RECORD = {"errors", "attribution", "pair_attribution", "stored", "regroup", "quadrature.contract"}
-MIDDLE = {"models", "baselines", "targets", "field", "integrate"}
+MIDDLE = {"models", "baselines", "heads", "targets", "field", "integrate"}
 FIELD = {"tangents", "field", "costs", "integrate"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
@@ -32,7 +32,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "views": RECORD,
     "models": {"errors", "attribution", "objectives"},
     "baselines": {"errors", "models"},
-    "targets": {"errors", "models", "objectives"},
+    "heads": {"errors", "models", "objectives"},
+    "targets": {"errors", "models", "objectives", "heads"},
     "tangents": set(),
     "field": {"errors", "models", "objectives", "paths", "tangents"},
     "costs": {"models", "field", "paths", "tangents"},
@@ -51,7 +52,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 
 # Libraries that only these rows may import.
 OWNERS: dict[str, set[str]] = {
-    "torch": {"paths", "objectives", "models", "baselines", "targets", "methods", "session", "pairs"} | FIELD,
+    "torch": {"paths", "objectives", "models", "baselines", "heads", "targets", "methods", "session", "pairs"} | FIELD,
     "transformers": {"models"},
     "sentence_transformers": {"models"},
     "typer": {"cli"},

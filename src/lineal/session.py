@@ -145,8 +145,10 @@ class Session:
     def __init__(self, model: TextModel, target: Any, baseline: Any, options: Options) -> None:
         """Bind target and baseline to the model. Raises OptionError when they do not fit."""
         model = _reading(model, options)
-        self.model, self.options = model, options
         self.target = _target(target, model)
+        if hasattr(self.target, "reader"):  # a question that adds a text of its own
+            model = self.target.reader(model)
+        self.model, self.options = model, options
         self.method = methods.resolve(options.method)
         self.baseline = baselines.resolve(baseline, model)
         self.start = self.baseline.bind(model)

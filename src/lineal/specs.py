@@ -26,6 +26,11 @@ TARGET_HELP = {
     'contrast:" word"~" foil"': "a next token against another (language models)",
     "choice:A,B,C": "the preferred one of several answers (language models)",
     'continuation:" some words"': "a given continuation (language models)",
+    "word:WORD, word:WORD=LABEL": "the label of one word (token classifiers)",
+    "entities": "all words with a label other than O (token classifiers)",
+    "answer, answer:start, answer:end, answer:both": "the answer to a question (question answering)",
+    "zero-shot:LABEL": "whether a label fits (classifiers of inference)",
+    "fill, fill:WORD": "what stands behind each mask (masked language models)",
 }
 
 TOKEN_EXAMPLE = """token:" word", contrast:" word"~" foil" or continuation:" some words", with the space that belongs to a word"""
@@ -98,6 +103,17 @@ def target(spec: str | None, unit: str | None = None, text: str | None = None) -
         return targets.Choice(options, **in_unit)
     if name == "continuation":
         return targets.Continuation(str(_token(rest, spec, number=False)), **in_unit)
+    if name == "word" and rest:
+        word, _, wanted = rest.partition("=")
+        return targets.WordLabel(word, _number(wanted) if wanted else None, **in_unit)
+    if name == "entities":
+        return targets.Entities(**in_unit)
+    if name == "answer":
+        return targets.AnswerSpan(rest or "span")  # type: ignore[arg-type]
+    if name == "zero-shot" and rest:
+        return targets.ZeroShot(rest, **in_unit)
+    if name == "fill":
+        return targets.Fill(_number(rest) if rest else None, **in_unit)
     raise OptionError(f"unknown target {spec!r}; choose one of {listing(TARGET_HELP)}")
 
 

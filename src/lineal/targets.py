@@ -13,8 +13,10 @@ import torch
 from torch import Tensor
 
 from lineal.errors import InputError, OptionError, listing
+from lineal.heads import AnswerSpan, Entities, WordLabel, ZeroShot, answer_span, entities, word_label, zero_shot
 from lineal.models.base import GENERATIVE, Encoded, Head, TextModel, answer, evaluating
 from lineal.models.generative import Generative
+from lineal.models.tokenwise import mask_positions
 from lineal.objectives import (
     ClassScore,
     Combined,
@@ -32,6 +34,42 @@ from lineal.objectives import (
     check_unit,
     in_unit,
 )
+
+__all__ = [
+    "AnswerSpan",
+    "Choice",
+    "Continuation",
+    "Contrast",
+    "Entities",
+    "Fill",
+    "Label",
+    "Labels",
+    "NextToken",
+    "OwnEmbedding",
+    "Similar",
+    "Steps",
+    "Target",
+    "WordLabel",
+    "ZeroShot",
+    "answer_span",
+    "choice",
+    "continuation",
+    "contrast",
+    "default",
+    "entities",
+    "fill",
+    "follow",
+    "label",
+    "labels",
+    "next_token",
+    "own_embedding",
+    "score",
+    "similar",
+    "spell",
+    "token_id",
+    "word_label",
+    "zero_shot",
+]
 
 Bound = Callable[[Encoded], Objective]
 
@@ -328,6 +366,36 @@ class Steps:
         return bound
 
 
+@dataclass(frozen=True)
+class Fill:
+    """What stands behind each mask token of the text, one output per mask: the most likely word (rank 0), another rank, or a given word.
+
+    A text must be one token as it stands, leading space included where the tokenizer's words have one.
+    """
+
+    token: str | int | None = None
+    rank: int = 0
+    unit: str = "log_prob"
+
+    def bind(self, model: TextModel) -> Bound:
+        """Look the token up; the most likely ones cost a forward per text. InputError for a text without a mask."""
+        unit = check_unit(self.unit)
+        _require(model, "masked", "a masked word")
+        fixed = None if self.token is None else token_id(model, self.token)
+
+        def bound(encoded: Encoded) -> TokenScore:
+            where = mask_positions(model, encoded)
+            if not where:
+                raise InputError(f"the text has no {model.tokenizer.mask_token} to fill: {encoded.texts[0][:60]!r}")
+            if fixed is not None:
+                tokens = (fixed,) * len(where)
+            else:
+                tokens = tuple(answer(model, encoded, where).topk(self.rank + 1).indices[:, self.rank].tolist())
+            return TokenScore(where, tokens, tuple(spell(model, token) for token in tokens), unit)
+
+        return bound
+
+
 def follow(model: TextModel, encoded: Encoded, text: str) -> tuple[int, ...]:
     """Return the ids of a text that follows a prompt. Raises InputError when it has none of its own, TooLongError when it does not fit."""
     assert isinstance(model, Generative), "only language models have continuations"
@@ -359,12 +427,13 @@ def _over(options: Sequence[str], c: int) -> str:
 
 
 own_embedding, similar, label, labels, next_token = OwnEmbedding, Similar, Label, Labels, NextToken
-contrast, continuation, choice = Contrast, Continuation, Choice
+contrast, continuation, choice, fill = Contrast, Continuation, Choice, Fill
 
 
 def default(model: TextModel) -> Target:
     """Return what a model is asked when nothing is said: its own embedding, the predicted label, or the next token."""
     choices: dict[str, Target] = {"encoder": OwnEmbedding(), "classifier": Label(), "causal": NextToken(), "seq2seq": NextToken()}
+    choices |= {"tagger": Entities(), "reader": AnswerSpan(), "masked": Fill()}
     return choices[model.card.kind]
 
 
@@ -392,8 +461,8 @@ def _require(model: TextModel, kind: str, what: str) -> None:
 
 
 def _head(model: TextModel) -> Head:
-    if model.head is None:
-        raise OptionError(f"{model.card.name} is of kind {model.card.kind} and has no labels; use another target")
+    if model.head is None or model.card.kind != "classifier":
+        raise OptionError(f"{model.card.name} is of kind {model.card.kind} and has no label for a whole text; use another target")
     return model.head
 
 

@@ -23,9 +23,11 @@ from lineal.objectives import Activation
 FIDELITY = {torch.float64: 1e-9, torch.float32: 2e-4, torch.float16: 2e-2, torch.bfloat16: 5e-2}
 """Largest accepted |embeddings run − ids run|, relative to the largest |answer|: a few hundred roundings of each dtype."""
 
-
 GENERATIVE = ("causal", "seq2seq")
 """Kinds of models that answer per position: what may follow."""
+
+PER_TOKEN = (*GENERATIVE, "tagger", "reader", "masked")
+"""Kinds of models whose answer is read at positions."""
 
 
 @dataclass(frozen=True)
@@ -192,7 +194,7 @@ def answer(model: TextModel, encoded: Encoded, positions: Sequence[int] = ()) ->
 
 def last_positions(model: TextModel, encoded: Encoded) -> tuple[int, ...]:
     """Return the last position for models that answer per token, nothing for the others."""
-    return (len(encoded) - 1,) if model.card.kind in GENERATIVE else ()
+    return (len(encoded) - 1,) if model.card.kind in PER_TOKEN else ()
 
 
 def check_fidelity(model: TextModel, encoded: Encoded) -> bool:

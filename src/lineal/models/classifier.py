@@ -8,7 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lineal.errors import OptionError
 from lineal.models.base import Adapter, Encoded, Head, card, entered, evaluating, feature_names, model_limit, tokenise
+from lineal.objectives import Activation
 
 
 class SequenceClassifier(Adapter):
@@ -37,6 +39,29 @@ class SequenceClassifier(Adapter):
         hidden: Tensor = self.module.base_model(**entered(features, embeds), use_cache=False)[0]
         rows = torch.arange(len(hidden), device=hidden.device)
         return self._last(hidden[rows, last_token(features, self.module.config)])  # type: ignore[no-any-return]
+
+
+class CrossEncoderModel(SequenceClassifier):
+    """A live `CrossEncoder` of sentence-transformers: pairs in, scores out. Unit "prob" is its `predict`, where that is a sigmoid."""
+
+    def __init__(self, pipeline: Any, name: str, revision: str | None = None) -> None:
+        """Wrap a cross-encoder around a sequence classifier; raises OptionError for one that reads its score off a language model."""
+        parts = [type(part).__name__ for part in pipeline]
+        if len(parts) != 1 or not hasattr(pipeline.model, "config") or not type(pipeline.model).__name__.endswith(CLASSIFIER):
+            raise OptionError(f"{name} scores with {' + '.join(parts)}; only cross-encoders around a …{CLASSIFIER} can be explained")
+        super().__init__(pipeline.model, pipeline.tokenizer, name, revision)
+        head = _head(pipeline.model.config)
+        activation: Activation = "sigmoid" if isinstance(pipeline.activation_fn, nn.Sigmoid) else "none"
+        self.head = Head(head.labels, activation) if len(head.labels) == 1 else head
+        self._limit = pipeline.max_seq_length
+
+    def encode(self, texts: Sequence[str], truncate: bool = False) -> Encoded:
+        """Tokenise a pair as the cross-encoder does."""
+        limit = self._limit or model_limit(self.tokenizer, self.module.config)
+        return tokenise(self.tokenizer, texts, limit, truncate, feature_names(self.module))
+
+
+CLASSIFIER = "ForSequenceClassification"
 
 
 def last_token(features: dict[str, Tensor], config: Any) -> Tensor:

@@ -17,18 +17,34 @@ import torch
 from lineal.errors import MissingExtraError, ModelError, OptionError, listing
 from lineal.models.base import TextModel
 from lineal.models.causal import CausalLM
-from lineal.models.classifier import SequenceClassifier
+from lineal.models.classifier import CrossEncoderModel, SequenceClassifier
 from lineal.models.encoder import SentenceEncoder
 from lineal.models.probe import CONFIG as PROBE_CONFIG
 from lineal.models.probe import LinearProbe, read_probe
+from lineal.models.tokenwise import READ_OUT, TokenwiseModel
 
 TASKS = {
     "sentence-similarity": "encoder",
     "feature-extraction": "encoder",
     "text-classification": "classifier",
     "text-generation": "causal",
+    "text-ranking": "classifier",
+    "zero-shot-classification": "classifier",
+    "token-classification": "tagger",
+    "question-answering": "reader",
+    "fill-mask": "masked",
 }
 """Task names of the Hugging Face hub, and the kind of adapter that serves each."""
+
+AUTO = {
+    "ForSequenceClassification": "classifier",
+    "ForTokenClassification": "tagger",
+    "ForQuestionAnswering": "reader",
+    "ForMaskedLM": "masked",
+    "ForCausalLM": "causal",
+    "LMHeadModel": "causal",
+}
+"""How the classes of transformers are named, and the kind of adapter that serves each; `AutoModel` + the first name of a kind loads it."""
 
 GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
@@ -86,9 +102,9 @@ def load(
 ) -> TextModel:
     """Return a model ready to be explained.
 
-    model: an alias (`lineal models` lists them), a folder, a Hugging Face hub id, or a live object: a `SentenceTransformer`, a
-    transformers model together with its `tokenizer`, or a `TextModel` (returned as it is).
-    task: sentence-similarity, text-classification or text-generation, when the model's config does not tell.
+    model: an alias (`lineal models` lists them), a folder, a Hugging Face hub id, or a live object: a `SentenceTransformer` or
+    `CrossEncoder`, a SetFit model, a transformers model together with its `tokenizer`, or a `TextModel` (returned as it is).
+    task: one of `TASKS`, when the model's config does not tell.
     device, dtype: where and in which precision to run; by default an accelerator if there is one, and float32. A live object stays
     where it is unless told otherwise. revision, trust_remote_code: as in transformers.
 
@@ -121,7 +137,7 @@ def _named(name: str, task: str | None, device: Any, dtype: torch.dtype, revisio
             return SentenceEncoder(pipeline, name, revision)
         import transformers
 
-        auto = {"classifier": transformers.AutoModelForSequenceClassification, "causal": transformers.AutoModelForCausalLM}[kind]
+        auto = getattr(transformers, "AutoModel" + next(ending for ending, served in AUTO.items() if served == kind))
         module = auto.from_pretrained(source, dtype=dtype, **options).to(device)
         tokenizer = transformers.AutoTokenizer.from_pretrained(source, **options)
     return _adapter(kind, module, tokenizer, name, revision)
@@ -133,6 +149,12 @@ def _live(model: Any, tokenizer: Any, task: str | None, device: Any, dtype: torc
     name = str(getattr(getattr(model, "config", None), "_name_or_path", "") or type(model).__name__)
     if hasattr(model, "encode") and hasattr(model, "similarity_fn_name"):
         return SentenceEncoder(model, name, revision)
+    if hasattr(model, "model_body") and hasattr(model, "model_head"):
+        return LinearProbe.fitted(
+            SentenceEncoder(model.model_body, "model_body"), model.model_head, getattr(model, "labels", None), "SetFit"
+        )
+    if hasattr(model, "predict") and hasattr(model, "activation_fn"):
+        return CrossEncoderModel(model, name, revision)
     if not hasattr(model, "config") or not hasattr(model, "forward"):
         raise OptionError(f"cannot explain a {type(model).__name__}; give a name, a folder, a SentenceTransformer or a transformers model")
     if tokenizer is None:
@@ -146,6 +168,8 @@ def _adapter(kind: str, module: Any, tokenizer: Any, name: str, revision: str | 
         return SequenceClassifier(module, tokenizer, name, revision)
     if kind == "causal":
         return CausalLM(module, tokenizer, name, revision)
+    if kind in READ_OUT:
+        return TokenwiseModel(module, tokenizer, name, kind, revision)
     raise OptionError(f"{name} is a bare {type(module).__name__}; wrap it in a SentenceTransformer to say how it is pooled")
 
 
@@ -168,16 +192,15 @@ def _kind_of(source: str | Path, options: dict[str, Any]) -> str:
         return "encoder"
     config = transformers.AutoConfig.from_pretrained(source, **options)
     architectures = getattr(config, "architectures", None) or [""]
-    if not Path(source).is_dir() and not architectures[0].endswith(("ForSequenceClassification", "ForCausalLM", "LMHeadModel")):
+    if not Path(source).is_dir() and not architectures[0].endswith(tuple(AUTO)):
         return "encoder"
     return _kind_of_class(architectures[0])
 
 
 def _kind_of_class(architecture: str) -> str:
-    if architecture.endswith("ForSequenceClassification"):
-        return "classifier"
-    if architecture.endswith(("ForCausalLM", "LMHeadModel")):
-        return "causal"
+    for ending, kind in AUTO.items():
+        if architecture.endswith(ending):
+            return kind
     if architecture.endswith("Model"):
         return "encoder"
     raise OptionError(

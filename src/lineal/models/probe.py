@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from torch import Tensor
 from lineal.errors import ModelError, OptionError
 from lineal.models.base import Adapter, Encoded, Head
 from lineal.models.encoder import SentenceEncoder
+from lineal.objectives import Activation
 
 CONFIG = "lineal_probe.json"
 WEIGHTS = "probe.safetensors"
@@ -29,7 +30,15 @@ class LinearProbe(Adapter):
     so the logit of the second label is z itself and its probability sigmoid(z).
     """
 
-    def __init__(self, encoder: SentenceEncoder, weights: Any, bias: Any, labels: Sequence[str], name: str = "probe") -> None:
+    def __init__(
+        self,
+        encoder: SentenceEncoder,
+        weights: Any,
+        bias: Any,
+        labels: Sequence[str],
+        name: str = "probe",
+        activation: Activation | None = None,
+    ) -> None:
         """Put a head on an encoder; raises OptionError when the shapes do not fit."""
         w = np.atleast_2d(np.asarray(weights, dtype=np.float32))
         b = np.atleast_1d(np.asarray(bias, dtype=np.float32))
@@ -41,8 +50,28 @@ class LinearProbe(Adapter):
         card = encoder.card.model_copy(update={"name": name, "kind": "classifier", "architecture": f"{encoder.card.architecture} + linear"})
         super().__init__(encoder.module, encoder.network, encoder.tokenizer, card)
         self.encoder = encoder
-        self.head = Head(tuple(str(label) for label in labels), "sigmoid" if binary else "softmax")
+        self.head = Head(tuple(str(label) for label in labels), activation or ("sigmoid" if binary else "softmax"))
         self.weights, self.bias = torch.from_numpy(w), torch.from_numpy(b)
+
+    @classmethod
+    def fitted(cls, encoder: Any, estimator: Any, labels: Sequence[str] | None = None, name: str = "probe") -> LinearProbe:
+        """Return a probe from a fitted scikit-learn classifier, regressor or pipeline object on embeddings of `encoder`.
+
+        Its weights are read off what it computes, `decision_function` (or a regressor's `predict`) at 0 and at the D unit vectors, so that
+        scalers and projections in front of a linear classifier are included. labels: names in the order of its classes_.
+        Probabilities are those of its `predict_proba`, when they are a softmax or sigmoid of the scores; without them only logits exist.
+        Raises OptionError when the estimator is not linear in the embedding. A pickled file is never read: load it yourself.
+        """
+        base = loaded if isinstance(loaded := encoder, SentenceEncoder) else SentenceEncoder(encoder, type(encoder).__name__)
+        score = _scores(estimator)
+        width = int(base.module.get_embedding_dimension())
+        bias, weights = _affine(score, width)
+        known = getattr(estimator, "classes_", None)
+        one = len(weights) == 1
+        plain = [str(c) for c in known] if known is not None else ["value"] if one else [f"value {c}" for c in range(len(weights))]
+        activation = _activation(estimator, score, width)
+        names = list(labels) if labels else plain
+        return cls(base, weights, bias, names, name, activation)
 
     def reading(self, **how: Any) -> LinearProbe:
         """Return the same probe on an encoder that reads with another prompt or by another route."""
@@ -61,6 +90,48 @@ class LinearProbe(Adapter):
         if weights.shape[1] != embedding.shape[1]:
             raise OptionError(f"the probe expects embeddings of width {weights.shape[1]}, {self.card.name} gives {embedding.shape[1]}")
         return embedding @ weights.T + bias
+
+
+def _scores(estimator: Any) -> Callable[[Any], Any]:
+    """Return the estimator's scores as a function (n, D) → (n, C)."""
+    function = getattr(estimator, "decision_function", None)
+    if function is None and not hasattr(estimator, "predict_proba") and not hasattr(estimator, "classes_"):
+        function = getattr(estimator, "predict", None)
+    if function is None:
+        raise OptionError(f"a {type(estimator).__name__} has no decision_function, so it is no linear classifier")
+    return lambda x: np.asarray(function(x), dtype=np.float64).reshape(len(x), -1)
+
+
+def _affine(score: Callable[[Any], Any], width: int, tolerance: float = 1e-5) -> tuple[Any, Any]:
+    """Return (bias (C,), weights (C, D)) of an affine function, checked at random points."""
+    at_zero = score(np.zeros((1, width)))
+    weights = score(np.eye(width)) - at_zero  # (D, C)
+    points = np.random.default_rng(0).normal(size=(8, width))
+    exact, linear = score(points), points @ weights + at_zero
+    gap, scale = float(np.abs(exact - linear).max()), max(1.0, float(np.abs(exact).max()))
+    if not gap <= tolerance * scale:
+        raise OptionError(
+            f"the estimator is not linear in the embedding: at random points it is {gap:.3g} away from its own linear part, "
+            f"{tolerance * scale:.1g} would be rounding. A step in front of the classifier normalises or transforms each embedding"
+        )
+    return at_zero[0], weights.T
+
+
+def _activation(estimator: Any, score: Callable[[Any], Any], width: int) -> Activation | None:
+    """Return how scores become the estimator's own probabilities; "none" when it has none or makes them otherwise."""
+    points = np.random.default_rng(1).normal(size=(8, width))
+    scores = score(points)
+    try:
+        probabilities = np.asarray(estimator.predict_proba(points))
+    except (AttributeError, NotImplementedError):
+        return "none"
+    if scores.shape[1] == 1:
+        scores = np.concatenate([-scores, scores], axis=1)
+    sigmoid = 1 / (1 + np.exp(-scores))
+    if np.allclose(probabilities, sigmoid, atol=1e-6):
+        return "sigmoid"
+    exponentials = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return "softmax" if np.allclose(probabilities, exponentials / exponentials.sum(axis=1, keepdims=True), atol=1e-6) else "none"
 
 
 def save_probe(folder: str | Path, weights: Any, bias: Any, labels: Sequence[str], encoder: str) -> Path:
