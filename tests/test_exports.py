@@ -12,6 +12,7 @@ PUBLIC = [
     "PairAttribution",
     "Stop",
     "baselines",
+    "evaluate",
     "explain",
     "explain_generation",
     "explain_many",
@@ -20,6 +21,8 @@ PUBLIC = [
     "explain_similarity",
     "load",
     "load_result",
+    "methods",
+    "metrics",
     "prompts",
     "targets",
 ]

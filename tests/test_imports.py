@@ -39,20 +39,30 @@ MAY_IMPORT: dict[str, set[str]] = {
     "costs": {"models", "field", "paths", "tangents"},
     "integrate": {"errors", "models", "field", "quadrature", "tangents"},
     "specs": {"errors", "objectives", "quadrature", "targets"},
-    "methods": {"errors", "models", "objectives", "paths", "quadrature", "field"},
+    "neighbours": {"errors", "models"},
+    "removal": {"models", "objectives", "paths", "quadrature", "field", "integrate"},
+    "methods": {"errors", "models", "objectives", "paths", "quadrature", "field", "neighbours", "removal"},
+    "metrics": {"errors", "attribution"},
+    "metrics.stability": {"methods", "models"},
     "prompts": {"errors", "attribution", "regroup", "models"},
     "regions": {"errors", "regroup", "models", "prompts"},
     "generation": RECORD | {"models", "prompts", "targets", "session"},
     "session": LOW | RECORD | MIDDLE | {"specs", "methods", "prompts", "regions"},
     "pairs": LOW | RECORD | MIDDLE | {"specs", "methods", "costs", "tangents", "session"},
-    "lineal": RECORD | {"quadrature", "models", "baselines", "targets", "prompts", "methods", "session", "generation", "pairs"},
+    "evaluation": LOW | MIDDLE | {"attribution", "methods", "removal", "metrics", "session"},
+    "lineal": RECORD
+    | {"quadrature", "models", "baselines", "targets", "prompts", "methods", "metrics", "session", "generation", "pairs"}
+    | {"evaluation", "comparison", "interactions"},
     "__main__": {"cli"},
-    "cli": RECORD | {"lineal", "models", "baselines", "targets", "specs", "session", "pairs", "views"},
+    "cli": RECORD | {"lineal", "models", "baselines", "targets", "specs", "session", "pairs", "views"}
+    | {"evaluation", "comparison", "interactions", "trust"},
 }
 
 # Libraries that only these rows may import.
 OWNERS: dict[str, set[str]] = {
-    "torch": {"paths", "objectives", "models", "baselines", "heads", "targets", "methods", "session", "pairs"} | FIELD,
+    "torch": {"paths", "objectives", "models", "baselines", "heads", "targets", "methods", "session", "pairs"}
+    | {"neighbours", "removal", "metrics.stability", "evaluation", "interactions"}
+    | FIELD,
     "transformers": {"models"},
     "sentence_transformers": {"models"},
     "typer": {"cli"},

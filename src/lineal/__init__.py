@@ -20,7 +20,8 @@ from lineal.quadrature.contract import Stop
 from lineal.stored import load_result
 
 if TYPE_CHECKING:
-    from lineal import baselines, prompts, targets
+    from lineal import baselines, methods, metrics, prompts, targets
+    from lineal.evaluation import evaluate
     from lineal.generation import explain_generation
     from lineal.models import LinearProbe, load
     from lineal.pairs import explain_matches, explain_pair, explain_similarity
@@ -36,6 +37,7 @@ __all__ = [
     "PairAttribution",
     "Stop",
     "baselines",
+    "evaluate",
     "explain",
     "explain_generation",
     "explain_many",
@@ -44,12 +46,15 @@ __all__ = [
     "explain_similarity",
     "load",
     "load_result",
+    "methods",
+    "metrics",
     "prompts",
     "targets",
 ]
 
 _LAZY = {
     "LinearProbe": "lineal.models",
+    "evaluate": "lineal.evaluation",
     "explain": "lineal.session",
     "explain_generation": "lineal.generation",
     "explain_many": "lineal.session",
@@ -61,7 +66,7 @@ _LAZY = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("baselines", "prompts", "targets"):
+    if name in ("baselines", "methods", "metrics", "prompts", "targets"):
         return import_module(f"lineal.{name}")
     if name not in _LAZY:
         raise AttributeError(f"module 'lineal' has no attribute {name!r}")

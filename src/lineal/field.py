@@ -10,8 +10,8 @@ runs only what follows it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -28,10 +28,20 @@ from lineal.tangents import Mode, along_tokens
 Floats = NDArray[np.float64]
 
 
+Measure = Callable[[Tensor, Tensor], Tensor]
+"""From the gradient (m, t, d) and the path's velocity (m or 1, t, d), both float64, to one number per token (m, t)."""
+
+
+def inner(grad: Tensor, velocity: Tensor) -> Tensor:
+    """Return ⟨∂F/∂x_i, γ_i′⟩: what a line integral sums. Exactly 0 for tokens that do not move, even where the gradient is no number."""
+    return torch.where((velocity != 0).any(dim=-1), (grad * velocity).sum(dim=-1), 0.0)
+
+
 @dataclass(frozen=True)
 class Problem:
     """One integral to be computed: a text, the path to it, and what is explained.
 
+    measure: what is made of the gradient, in reverse mode. Only `inner` gives derivatives that integrate to a difference of F.
     prefix: keys and values of leading tokens that do not move on the path, shared by the problems that have the same ones.
     """
 
@@ -39,6 +49,7 @@ class Problem:
     path: Path
     objective: Objective
     prefix: Prefix | None = None
+    measure: Measure = inner
 
     @property
     def k(self) -> int:
@@ -75,6 +86,9 @@ def evaluate(model: TextModel, requests: Sequence[Request], mode: Mode = Mode.RE
     is not finite is passed on, for the schedule to deal with.
     """
     prefix = requests[0].problem.prefix
+    asked, rows = requests, [list(range(len(request.alphas))) for request in requests]
+    if mode is Mode.REVERSE:  # otherwise every point goes with its own velocity
+        requests, rows = _distinct(requests)
     points = [request.problem.path.at(request.alphas)[:, request.problem.skipped :].detach() for request in requests]
 
     def outputs(at: Sequence[Tensor]) -> list[Tensor]:
@@ -90,11 +104,11 @@ def evaluate(model: TextModel, requests: Sequence[Request], mode: Mode = Mode.RE
         with torch.enable_grad():
             values = outputs([own.requires_grad_(True) for own in points])
             grads = _reverse(points, requests, values)
-        derivatives = [_products(request, i, grads) for i, request in enumerate(requests)]
+        derivatives = [_products(request, i, grads, rows[i]) for i, request in enumerate(asked)]
     else:
         velocities = [_velocity(request, own) for request, own in zip(requests, points, strict=True)]
         values, derivatives = along_tokens(outputs, points, velocities, mode)
-    return [_answer(request, value, found) for request, value, found in zip(requests, values, derivatives, strict=True)]
+    return [_answer(request, value[own], found) for request, value, own, found in zip(asked, values, rows, derivatives, strict=True)]
 
 
 def size(request: Request) -> tuple[int, int]:
@@ -102,6 +116,22 @@ def size(request: Request) -> tuple[int, int]:
     following = branches(request.problem.objective)
     tokens = len(request.problem.encoded) - request.problem.skipped + max(map(len, following))
     return len(request.alphas) * len(following), tokens
+
+
+def _distinct(requests: Sequence[Request]) -> tuple[list[Request], list[list[int]]]:
+    """Return requests without repeated points, and for every α the row of its point: the two sides of a kink are one point."""
+    reduced, rows = [], []
+    for request in requests:
+        own = list(range(len(request.alphas)))
+        if len(request.problem.path.breaks) > 2:
+            points = request.problem.path.at(request.alphas)
+            own = [0]
+            for i in range(1, len(points)):
+                own.append(own[-1] + (not torch.equal(points[i], points[i - 1])))
+        firsts = [i for i, row in enumerate(own) if i == 0 or row != own[i - 1]]
+        reduced.append(replace(request, alphas=tuple(request.alphas[i] for i in firsts)))
+        rows.append(own)
+    return reduced, rows
 
 
 def _rows(requests: Sequence[Request], i: int) -> slice:
@@ -182,18 +212,20 @@ def _reverse(points: Sequence[Tensor], requests: Sequence[Request], outputs: Seq
     ]
 
 
-def _products(request: Request, i: int, grads: Sequence[Sequence[Tensor] | None]) -> Tensor | None:
-    """Return ⟨gradient, γ′⟩ of the i-th request per token that is run, (m, k, t − skipped); zero for outputs that nobody wanted."""
+def _products(request: Request, i: int, grads: Sequence[Sequence[Tensor] | None], own: list[int]) -> Tensor | None:
+    """Return the i-th request's measure per token that is run, (m, k, t − skipped); zero for outputs that nobody wanted.
+
+    own: (m,) which row of the gradients belongs to each α.
+    """
     if request.outputs is None:
         return None
     velocity = request.problem.path.velocity(request.alphas)[:, request.problem.skipped :].double()  # (1 or m, t − skipped, d)
-    moving = (velocity != 0).any(dim=-1)  # (1 or m, t − skipped)
     rows = []
     for grad, wanted in zip(grads, request.outputs, strict=False):
-        products = torch.zeros(len(request.alphas), moving.shape[1], dtype=torch.float64, device=velocity.device)
+        products = torch.zeros(len(request.alphas), velocity.shape[1], dtype=torch.float64, device=velocity.device)
         if wanted:
             assert grad is not None, "a wanted output was differentiated"
-            products = torch.where(moving, (grad[i].double() * velocity).sum(dim=-1), 0.0)
+            products = request.problem.measure(grad[i][own].double(), velocity)
         rows.append(products)
     return torch.stack(rows, dim=1)
 

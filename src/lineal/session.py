@@ -9,7 +9,9 @@ from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal, get_args
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from lineal import baselines, methods, prompts, regions, specs, targets
@@ -194,6 +196,11 @@ class Session:
             starts = _kept(starts if starts.dim() == 3 else starts[None], end, moving)
         return Case(self.model, encoded, starts, end, tuple(moving), objective, self._schedule, self._prefix(encoded, moving, objective))
 
+    def scores(self, case: Case) -> NDArray[np.float64]:
+        """Return the (k, t) scores of a case, perhaps an altered one."""
+        plan = self.method.plan(case)
+        return plan.pack(list(integrate(self.model, plan.tasks, self.budget))).integral.value
+
     def _prefix(self, encoded: Encoded, moving: Sequence[bool], objective: Objective) -> Prefix | None:
         """Return the leading tokens that do not move, run once; None when they are few or the model cannot share them."""
         length = min(moving.index(True), *objective.positions) if any(moving) and objective.positions else 0
@@ -234,7 +241,7 @@ class Session:
             evaluations=integral.evaluations,
             tol=o.tol,
             spread=outcome.spread,
-            method=self.method.name,
+            method=methods.spelling(self.method),
             adds_up=self.method.adds_up,
             path=outcome.path,
             rule=o.rule,

@@ -10,6 +10,7 @@ from lineal.errors import OptionError, listing
 from lineal.objectives import SimilarityName
 from lineal.quadrature import Adaptive, Fixed, Nested, Schedule
 from lineal.quadrature.rules import RULES
+from lineal.quadrature.vertices import SIDES, Vertices
 
 ADAPTIVE = ("adaptive", "nested")
 
@@ -38,12 +39,13 @@ TOKEN_EXAMPLE = """token:" word", contrast:" word"~" foil" or continuation:" som
 
 def check_rule(rule: str) -> str:
     """Return `rule` when it can be built; OptionError says what there is."""
-    schedule(rule, 0.01, 1000, (0.0, 1.0))
+    schedule(rule, 0.01, 1000, (0.0, 0.5, 1.0))
     return rule
 
 
 def schedule(rule: str, tol: float, max_evaluations: int, breaks: tuple[float, ...], pooled: bool = False) -> Schedule:
-    """Return a fresh schedule from "adaptive", "nested" or "NAME:POINTS" (a fixed rule, per straight piece of the path).
+    """Return a fresh schedule from "adaptive", "nested", "NAME:POINTS" (a fixed rule, per straight piece of the path), or one of "left",
+    "right" and "trapezoid" alone (one point per vertex of a path with kinks, as published for Discretized IG).
 
     pooled: the outputs are the components of one vector per token; see `lineal.quadrature.Adaptive`.
     """
@@ -51,6 +53,8 @@ def schedule(rule: str, tol: float, max_evaluations: int, breaks: tuple[float, .
         return Adaptive(tol=tol, max_evaluations=max_evaluations, breaks=breaks, pooled=pooled)
     if rule == "nested":
         return Nested(tol=tol, max_evaluations=max_evaluations, breaks=breaks, pooled=pooled)
+    if rule in SIDES:
+        return Vertices(rule, tol=tol, breaks=breaks)
     name, _, points = rule.partition(":")
     if name not in RULES:
         raise OptionError(

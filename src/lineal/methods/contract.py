@@ -79,6 +79,11 @@ class Method(Protocol):
         ...
 
     @property
+    def uses_baseline(self) -> bool:
+        """Whether the scores depend on the baseline that is given."""
+        ...
+
+    @property
     def completeness(self) -> str:
         """One sentence for readers: what the scores add up to."""
         ...
@@ -91,7 +96,8 @@ class Method(Protocol):
 def mean(integrals: Sequence[Integral]) -> tuple[Integral, Floats | None]:
     """Return the mean of several integrals, and the standard deviation of their scores (None for a single one).
 
-    The mean of the errors bounds the error of the mean. The stop of an output is the first one that is not success.
+    The mean of the errors bounds the error of the mean. The stop of an output is the first one that is not success. Each integral met its
+    tolerance relative to its own mass; where their scores cancel, the error is a larger share of the mean's mass than `tol`.
     """
     values = np.stack([integral.value for integral in integrals])  # (m, k, t)
     combined = Integral(

@@ -23,6 +23,7 @@ class IG:
 
     name: str = "ig"
     adds_up: bool = True
+    uses_baseline: bool = True
     completeness: str = COMPLETE
 
     def plan(self, case: Case) -> Plan:

@@ -1,0 +1,147 @@
+"""Integrated Gradients many times over: over noisy inputs, over sampled baselines, token by token."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from lineal.errors import OptionError
+from lineal.field import Problem
+from lineal.methods.contract import Case, Outcome, Plan, mean, worst
+from lineal.methods.local import generator
+from lineal.neighbours import table
+from lineal.paths import Straight
+from lineal.quadrature.contract import Integral, Schedule
+from lineal.quadrature.points import Ends
+
+
+@dataclass(frozen=True)
+class SmoothGradIG:
+    """Mean of Integrated Gradients over noisy inputs x + ε (SmoothGrad; Smilkov et al. 2017), with the spread per token.
+
+    Complete for the noisy inputs: Σ_i scores = mean F(x + ε) − F(x'); the record's F(text) is that mean, not F of the text itself.
+    samples: noisy inputs. noise: standard deviation of ε as a fraction of the root mean square of x − x' over all moving dimensions.
+    Every integral is computed to `tol`. Cost: `samples` integrals per baseline. The same text always gets the same noise.
+    """
+
+    samples: int = 8
+    noise: float = 0.1
+    seed: int = 0
+    name: str = "smoothgrad-ig"
+    adds_up: bool = True
+    uses_baseline: bool = True
+    completeness: str = "The scores add up to the mean of F over the noisy inputs, less F(baseline)."
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        _at_least_two(self.samples)
+        if not self.noise > 0:
+            raise OptionError(f"noise is {self.noise}; it is a fraction of the distance to the baseline and must be above 0")
+
+    def plan(self, case: Case) -> Plan:
+        """Return one integral per noisy input and baseline."""
+        draws, moving = generator(case, self.seed), torch.tensor(case.moving, device=case.end.device)[:, None]
+        paths = []
+        for start in case.starts:
+            scale = self.noise * (case.end - start)[moving[:, 0]].double().square().mean().sqrt()
+            for _ in range(self.samples):
+                noise = torch.as_tensor(draws.standard_normal(tuple(case.end.shape)), device=case.end.device) * scale
+                paths.append(Straight(start, torch.where(moving, case.end + noise.to(case.end), case.end)))
+
+        def pack(integrals: Sequence[Integral]) -> Outcome:
+            integral, spread = mean(integrals)
+            note = f"Scores are the mean over {self.samples} noisy inputs, and F(text) is the mean of F over them."
+            return Outcome(integral, "straight, to noisy inputs", spread, (note,))
+
+        return Plan([(case.problem(path), case.schedule(path)) for path in paths], pack)
+
+
+@dataclass(frozen=True)
+class ExpectedGradients:
+    """Mean of Integrated Gradients over baselines drawn at random (Erion et al. 2021), each integral computed to `tol`.
+
+    Complete: Σ_i scores = F(text) − mean F(baselines). With several baselines given, these are used; otherwise `samples` baselines of
+    words drawn uniformly from the vocabulary at every moving position. The spread says how much the baseline matters; the standard error
+    of a score is spread / √samples, and is no part of the record's error. Cost: one integral per baseline.
+    """
+
+    samples: int = 8
+    seed: int = 0
+    name: str = "expected-gradients"
+    adds_up: bool = True
+    uses_baseline: bool = False
+    completeness: str = "The scores add up to F(text) less the mean of F over the drawn baselines."
+
+    def __post_init__(self) -> None:
+        """Check the number."""
+        _at_least_two(self.samples)
+
+    def plan(self, case: Case) -> Plan:
+        """Return one straight integral per drawn baseline."""
+        starts = case.starts
+        if len(starts) == 1:
+            words = generator(case, self.seed).integers(0, case.model.vocabulary, (self.samples, len(case.encoded)))
+            moving = torch.tensor(case.moving, device=case.end.device)[:, None]
+            starts = torch.where(moving, table(case.model, words).to(case.end), case.end)
+        paths = [Straight(start, case.end) for start in starts]
+
+        def pack(integrals: Sequence[Integral]) -> Outcome:
+            integral, spread = mean(integrals)
+            drawn = "random words" if len(case.starts) == 1 else "the given baselines"
+            return Outcome(integral, "straight", spread, (f"Scores are the mean over {len(paths)} baselines ({drawn}).",))
+
+        return Plan([(case.problem(path), case.schedule(path)) for path in paths], pack)
+
+
+@dataclass(frozen=True)
+class SequentialIG:
+    """One integral per token, with all other tokens at the text (Enguehard, Findings of ACL 2023).
+
+    NOT complete as a whole: each score is complete for its own token, so it *equals* leave-one-out with the baseline token,
+    F(text) − F(text with token i replaced); `occlusion` gives the same numbers for one forward pass each. Cost: t integrals per baseline.
+    """
+
+    name: str = "sequential-ig"
+    adds_up: bool = False
+    uses_baseline: bool = True
+    completeness: str = "Each score equals leave-one-out with the baseline token; together they need not add up to F(text) − F(baseline)."
+
+    def plan(self, case: Case) -> Plan:
+        """Return one integral per moving token and baseline, and F at both ends."""
+        tokens = np.flatnonzero(case.moving)
+        tasks: list[tuple[Problem, Schedule]] = [(case.problem(Straight(start, case.end)), Ends()) for start in case.starts]
+        for start in case.starts:
+            for i in tokens:
+                alone = case.end.clone()
+                alone[i] = start[i]
+                path = Straight(alone, case.end)
+                tasks.append((case.problem(path), case.schedule(path)))
+
+        def pack(integrals: Sequence[Integral]) -> Outcome:
+            m, n = len(case.starts), len(tokens)
+            ends = integrals[:m]
+            joined = [_joined(end, integrals[m + j * n : m + (j + 1) * n]) for j, end in enumerate(ends)]
+            integral, spread = mean(joined)
+            return Outcome(integral, "straight, one token at a time", spread, (self.completeness,))
+
+        return Plan(tasks, pack)
+
+
+def _joined(ends: Integral, parts: Sequence[Integral]) -> Integral:
+    """Return one row of scores from integrals that each know one token (their other scores are exactly 0)."""
+    return Integral(
+        value=np.sum([part.value for part in parts], axis=0),
+        error=np.sum([part.error for part in parts], axis=0),
+        f_start=ends.f_start,
+        f_end=ends.f_end,
+        evaluations=sum(part.evaluations for part in parts),
+        stops=tuple(map(worst, zip(*(part.stops for part in parts), strict=True))),
+    )
+
+
+def _at_least_two(samples: int) -> None:
+    if samples < 2:
+        raise OptionError(f"samples is {samples}; a mean with a spread needs at least 2")

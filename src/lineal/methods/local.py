@@ -1,0 +1,166 @@
+"""Methods without a path: the gradient at the text itself, leave-one-out, and random scores as the control."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lineal.errors import OptionError, listing
+from lineal.field import Measure, Problem, inner
+from lineal.methods.contract import Case, Floats, Outcome, Plan
+from lineal.paths import Straight
+from lineal.quadrature.contract import Integral, Schedule, Stop
+from lineal.quadrature.points import Ends, Slope
+from lineal.removal import REMOVALS, Subject
+
+
+@dataclass(frozen=True)
+class GradientTimesInput:
+    """⟨∂F/∂x_i, x_i⟩ at the text: the first-order guess of what zeroing a token would do. One gradient; no baseline is used.
+
+    NOT complete, except for functions homogeneous of degree 1 in the embeddings. Saturated outputs have small gradients, so small scores.
+    """
+
+    name: str = "gradient-x-input"
+    adds_up: bool = False
+    uses_baseline: bool = False
+    completeness: str = "Gradient × input looks at the text itself only: its scores need not add up to F(text) − F(baseline)."
+
+    def plan(self, case: Case) -> Plan:
+        """Return the derivative in the direction of the input, and F at both ends."""
+        return _at_text(self, case, inner)
+
+
+@dataclass(frozen=True)
+class Saliency:
+    """‖∂F/∂x_i‖₂ at the text: how sharply F reacts to a token, without a sign. One gradient; no baseline is used.
+
+    NOT complete: all scores are positive or zero.
+    """
+
+    name: str = "saliency"
+    adds_up: bool = False
+    uses_baseline: bool = False
+    completeness: str = "Saliency is the length of a gradient: it has no sign and does not add up to F(text) − F(baseline)."
+
+    def plan(self, case: Case) -> Plan:
+        """Return the length of each token's gradient, and F at both ends."""
+        return _at_text(self, case, norm)
+
+
+def norm(grad: Tensor, velocity: Tensor) -> Tensor:
+    """Return each token's gradient length."""
+    lengths: Tensor = torch.linalg.vector_norm(grad, dim=-1)
+    return lengths
+
+
+Operator = Literal["replace", "delete", "attention"]
+
+
+@dataclass(frozen=True)
+class Occlusion:
+    """Leave-one-out: F(text) − F(text without token i). One forward pass per moving token, no gradient.
+
+    removal: "replace" (by the baseline's embedding), "delete" (what follows closes up), or "attention" (nobody attends to the token).
+    NOT complete: what two tokens do together is counted for both or for neither. With "replace" its scores equal those of sequential IG.
+    """
+
+    removal: Operator = "replace"
+    adds_up: bool = False
+    completeness: str = (
+        "Leave-one-out changes one token at a time: what tokens do together is counted twice or not at all, so scores need not add up."
+    )
+
+    def __post_init__(self) -> None:
+        """Check the removal."""
+        if self.removal not in get_args(Operator):
+            raise OptionError(f"unknown removal {self.removal!r}; choose one of {listing(get_args(Operator))}")
+
+    @property
+    def uses_baseline(self) -> bool:
+        """Only to replace by it."""
+        return self.removal == "replace"
+
+    @property
+    def name(self) -> str:
+        """The removal, unless it is the usual one."""
+        return "occlusion" if self.removal == "replace" else f"occlusion-{self.removal}"
+
+    def plan(self, case: Case) -> Plan:
+        """Return F without each moving token, for each baseline where it matters, and F at both ends."""
+        tokens, t = np.flatnonzero(case.moving), len(case.encoded)
+        starts = case.starts if self.removal == "replace" else case.starts[:1]
+        tasks: list[tuple[Problem, Schedule]] = [(case.problem(Straight(start, case.end)), Ends()) for start in case.starts]
+        for start in starts:
+            subject = Subject(case.encoded, case.end, start, case.objective)
+            tasks += [(REMOVALS[self.removal](subject, np.arange(t) == i), Ends(start_only=True)) for i in tokens]
+
+        def pack(integrals: Sequence[Integral]) -> Outcome:
+            ends, without = integrals[: len(case.starts)], integrals[len(case.starts) :]
+            k = len(ends[0].f_end)
+            values = np.zeros((len(starts), k, t))
+            for j in range(len(starts)):
+                row = np.stack([i.f_start for i in without[j * len(tokens) : (j + 1) * len(tokens)]], axis=1)  # (k, moving)
+                values[j][:, tokens] = ends[0].f_end[:, None] - row
+            spread = values.std(axis=0, ddof=1) if len(values) > 1 else None
+            return Outcome(_exact(values.mean(axis=0), ends), "none: one token at a time", spread, (self.completeness,))
+
+        return Plan(tasks, pack)
+
+
+@dataclass(frozen=True)
+class Random:
+    """Standard normal scores, scaled to the size of F(text) − F(baseline): the control every method must beat.
+
+    The same text always gets the same scores; `seed` gives others. No gradient, two forward passes for F. NOT complete.
+    """
+
+    seed: int = 0
+    name: str = "random"
+    adds_up: bool = False
+    uses_baseline: bool = False
+    completeness: str = "These scores are random numbers: a control, not an explanation."
+
+    def plan(self, case: Case) -> Plan:
+        """Return F at both ends; the scores need no model."""
+
+        def pack(integrals: Sequence[Integral]) -> Outcome:
+            scale = np.abs(np.mean([i.f_end - i.f_start for i in integrals], axis=0)) / np.sqrt(sum(case.moving))
+            drawn = generator(case, self.seed).standard_normal((len(scale), len(case.moving)))
+            value = np.where(case.moving, drawn * np.where(scale > 0, scale, 1.0)[:, None], 0.0)
+            return Outcome(_exact(value, integrals), "none", None, (self.completeness,))
+
+        return Plan([(case.problem(Straight(start, case.end)), Ends()) for start in case.starts], pack)
+
+
+def generator(case: Case, seed: int) -> np.random.Generator:
+    """Return a generator that depends on the text and the seed alone, not on the order or company of texts."""
+    return np.random.default_rng([seed, zlib.crc32("\0".join(case.encoded.texts).encode("utf-8", "surrogatepass"))])
+
+
+def _at_text(method: GradientTimesInput | Saliency, case: Case, measure: Measure) -> Plan:
+    moving = torch.tensor(case.moving, device=case.end.device)[:, None]
+    whole = Straight(torch.where(moving, 0.0, case.end), case.end)  # its velocity is the input itself
+    tasks: list[tuple[Problem, Schedule]] = [(replace(case.problem(whole), measure=measure), Slope())]
+    tasks += [(case.problem(Straight(start, case.end)), Ends()) for start in case.starts]
+
+    def pack(integrals: Sequence[Integral]) -> Outcome:
+        slope, ends = integrals[0], integrals[1:]
+        found = _exact(np.where(case.moving, slope.value, 0.0), ends)
+        found = Integral(found.value, slope.error, found.f_start, found.f_end, slope.evaluations, slope.stops)
+        return Outcome(found, "none: at the text", None, (method.completeness,))
+
+    return Plan(tasks, pack)
+
+
+def _exact(value: Floats, ends: Sequence[Integral]) -> Integral:
+    """Return scores that are what they are: no integral, so no error of one."""
+    f_start, f_end = (np.mean([getattr(end, name) for end in ends], axis=0) for name in ("f_start", "f_end"))
+    k = len(f_end)
+    return Integral(value, np.zeros(k), f_start, f_end, 0, (Stop.CONVERGED,) * k)

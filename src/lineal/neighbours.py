@@ -1,0 +1,159 @@
+"""Which words of the vocabulary lie nearest to a word, by Euclidean distance of their input embeddings. Knows nothing about paths.
+
+Found by blocked matrix products for the words that are asked for, and remembered: in a sparse file below the cache folder when it can be
+written (only visited rows take space), else in memory. The file is named after a hash of all embedding weights, never after the model, so
+a fine-tuned or edited model cannot meet another model's neighbours.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import weakref
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lineal.errors import OptionError
+from lineal.models.base import TextModel
+from lineal.models.loading import cache_folder
+
+BLOCK = 8192
+"""Vocabulary rows looked up at a time: what is in memory beside the table itself."""
+SPARE = 32
+"""Candidates beyond k whose exact distance is computed: rounding in the matrix product may swap close ones."""
+WORK_BYTES = 64 << 20
+"""Most memory for the exact distances of one group of words."""
+
+Ids = NDArray[np.int64]
+
+_fingerprints: weakref.WeakKeyDictionary[torch.nn.Module, tuple[object, str]] = weakref.WeakKeyDictionary()
+_stores: dict[tuple[Path, str, int], NDArray[np.int32]] = {}
+
+
+class Neighbours:
+    """The k nearest words of a word, nearest first, itself left out; equal distances in the order of their ids.
+
+    Cost: V·d multiplications per new word, nothing for a known one. Raises OptionError when the vocabulary has no k other words.
+    """
+
+    def __init__(self, model: TextModel, k: int) -> None:
+        """Open what is known about this embedding table."""
+        if not 1 <= k < model.vocabulary:
+            raise OptionError(
+                f"{k} neighbours were asked for; the vocabulary of {model.vocabulary} words allows 1 to {model.vocabulary - 1}"
+            )
+        self.model, self.k, self.fingerprint = model, k, fingerprint(model)
+        self._known = _store(self.fingerprint, model.vocabulary, k)  # (V, k) ids + 1; 0 stands for unknown
+
+    def of(self, words: Sequence[int] | Ids) -> Ids:
+        """Return the (n, k) neighbours of n words."""
+        wanted = np.asarray(words, dtype=np.int64)
+        unknown = np.unique(wanted[(self._known[wanted] == 0).any(axis=1)])
+        for first in range(0, len(unknown), 1024):
+            group = unknown[first : first + 1024]
+            self._known[group] = nearest(self.model, group, self.k) + 1
+        return self._known[wanted].astype(np.int64) - 1
+
+    def index(self) -> None:
+        """Find the neighbours of the whole vocabulary: V²·d multiplications, 4·V·k bytes."""
+        self.of(np.arange(self.model.vocabulary))
+
+
+def nearest(model: TextModel, words: Ids, k: int) -> Ids:
+    """Return the (n, k) nearest words, without any memory of earlier answers.
+
+    Every vocabulary block is compared by |a|² − 2⟨a, w⟩ in the precision of the weights (float32 at least), and the best k + SPARE
+    again by their exact distance in float64.
+    """
+    queries = _wide(table(model, words))  # (n, d)
+    most = min(k + SPARE, model.vocabulary - 1)
+    best = torch.full((len(words), 0), torch.inf, device=queries.device, dtype=queries.dtype)
+    ids = torch.zeros((len(words), 0), dtype=torch.int64, device=queries.device)
+    own = torch.as_tensor(words, device=queries.device)[:, None]
+    for block, rows in blocks(model):
+        vectors = _wide(rows)
+        distances = torch.addmm((vectors**2).sum(dim=1)[None], queries, vectors.T, alpha=-2)  # (n, b), less |w|²
+        distances = distances.masked_fill(block[None] == own, torch.inf)
+        best, ids = torch.cat([best, distances], dim=1), torch.cat([ids, block.expand(len(words), -1)], dim=1)
+        best, kept = best.topk(min(most, best.shape[1]), dim=1, largest=False)
+        ids = ids.gather(1, kept)
+    ids = ids.sort(dim=1).values  # so that the stable sort below leaves equal distances in the order of ids
+    return np.concatenate([_exact(model, queries[part], ids[part], k) for part in _parts(len(words), most, queries.shape[1])])
+
+
+def table(model: TextModel, ids: Ids | Tensor) -> Tensor:
+    """Return the input embeddings of ids, (…, d), without a gradient."""
+    with torch.no_grad():
+        return model.embed(torch.as_tensor(ids, device=model.device))
+
+
+def blocks(model: TextModel) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield the vocabulary in pieces: ids (b,) and embeddings (b, d)."""
+    for first in range(0, model.vocabulary, BLOCK):
+        ids = torch.arange(first, min(first + BLOCK, model.vocabulary), device=model.device)
+        yield ids, table(model, ids)
+
+
+def row_of(model: TextModel, vector: Tensor) -> int:
+    """Return the first word whose embedding is exactly `vector` (d,), or -1."""
+    for ids, rows in blocks(model):
+        hits = (rows == vector.to(rows)).all(dim=1)
+        if bool(hits.any()):
+            return int(ids[hits.nonzero()[0, 0]])
+    return -1
+
+
+def fingerprint(model: TextModel) -> str:
+    """Return a hash of all input embeddings. Computed once per model, and again when 256 sampled rows or the weights' versions change."""
+    sample = table(model, np.linspace(0, model.vocabulary - 1, min(256, model.vocabulary)).astype(np.int64))
+    versions = tuple((p.data_ptr(), p._version) for p in model.module.parameters() if p.dim() == 2 and p.shape[0] == model.vocabulary)
+    state = (_bytes(sample), versions)
+    known = _fingerprints.get(model.module)
+    if known is None or known[0] != state:
+        digest = hashlib.blake2b(f"{model.vocabulary}".encode(), digest_size=12)
+        for _, rows in blocks(model):
+            digest.update(_bytes(rows))
+        known = _fingerprints[model.module] = (state, digest.hexdigest())
+    return known[1]
+
+
+def _bytes(rows: Tensor) -> bytes:
+    return rows.detach().contiguous().cpu().view(torch.uint8).numpy().tobytes()
+
+
+def _wide(rows: Tensor) -> Tensor:
+    return rows if rows.dtype in (torch.float32, torch.float64) else rows.float()
+
+
+def _parts(n: int, candidates: int, d: int) -> Iterator[slice]:
+    size = max(1, WORK_BYTES // (8 * candidates * d))
+    return (slice(first, first + size) for first in range(0, n, size))
+
+
+def _exact(model: TextModel, queries: Tensor, ids: Tensor, k: int) -> Ids:
+    distances = ((table(model, ids).double() - queries.double()[:, None]) ** 2).sum(dim=-1)  # (n, candidates)
+    order = distances.sort(dim=1, stable=True).indices[:, :k]
+    return ids.gather(1, order).cpu().numpy()
+
+
+def _store(key: str, vocabulary: int, k: int) -> NDArray[np.int32]:
+    folder = cache_folder() / "neighbours"
+    if (folder, key, k) not in _stores:
+        _stores[folder, key, k] = _opened(folder / f"{key}-{k}.i32", (vocabulary, k))
+    return _stores[folder, key, k]
+
+
+def _opened(path: Path, shape: tuple[int, int]) -> NDArray[np.int32]:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        size = 4 * shape[0] * shape[1]
+        if not path.exists() or path.stat().st_size != size:
+            with path.open("ab") as file:
+                file.truncate(size)
+        return np.memmap(path, dtype=np.int32, mode="r+", shape=shape)
+    except OSError:  # a folder that cannot be written: remember for this process only
+        return np.zeros(shape, dtype=np.int32)

@@ -1,0 +1,141 @@
+"""Paths with kinks: from the baseline over real words to the text (Discretized IG; Sanyal & Ren, EMNLP 2021).
+
+Two steps. *Anchors*: starting at the word w, m times choose among the current word's nearest neighbours one that lies between it and the
+baseline b in as many dimensions as possible. *Monotonising*: replace, dimension by dimension, what does not lie between by a step
+towards b, so that the path never turns back. Then the path is read backwards, from b to w. Never calls a model: embeddings come as tensors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lineal.errors import OptionError
+
+Ids = NDArray[np.int64]
+Lookup = Callable[[Ids], Tensor]
+Strategy = Literal["greedy", "maxcount"]
+BASELINE = -1
+"""Stands for the baseline itself in a list of anchors."""
+WORK_BYTES = 64 << 20
+"""Most memory for the candidates of one group of words."""
+
+
+@dataclass(frozen=True)
+class Polyline:
+    """Straight pieces of equal length in α between the vertices (v, t, d); exact at every vertex, which belongs to both its pieces.
+
+    Within 2⁻³⁸ of a kink `at` returns the vertex itself, and `velocity` that of the side α lies on (of the right one at the kink).
+    """
+
+    vertices: Tensor
+    name: str = "polyline"
+
+    @property
+    def breaks(self) -> tuple[float, ...]:
+        """0, the kinks, 1."""
+        pieces = len(self.vertices) - 1
+        return tuple(i / pieces for i in range(pieces + 1))
+
+    def at(self, alphas: Sequence[float]) -> Tensor:
+        """Return (n, t, d) points."""
+        where, piece = self._place(alphas)
+        weights = torch.as_tensor(where - piece).to(self.vertices)
+        return torch.lerp(self.vertices[piece], self.vertices[piece + 1], weights[:, None, None])
+
+    def velocity(self, alphas: Sequence[float]) -> Tensor:
+        """Return (n, t, d) slopes, in float64."""
+        _, piece = self._place(alphas)
+        steps = (self.vertices[1:] - self.vertices[:-1])[piece]  # in the dtype of the points, as the sum over a published path has them
+        return steps.double() * (len(self.vertices) - 1)
+
+    def _place(self, alphas: Sequence[float]) -> tuple[NDArray[np.float64], Ids]:
+        """Return α in pieces, and the piece it lies on."""
+        pieces = len(self.vertices) - 1
+        where = np.asarray(alphas, dtype=np.float64) * pieces
+        piece = np.clip(np.floor(where), 0, pieces - 1).astype(np.int64)
+        vertex = np.round(where)
+        snapped = np.where(np.abs(where - vertex) <= pieces * 2.0**-38, vertex, where)
+        return snapped, piece
+
+
+def find_anchors(
+    words: Ids,
+    baselines: Tensor,
+    baseline_ids: Ids,
+    steps: int,
+    neighbours: Callable[[Ids], Ids],
+    lookup: Lookup,
+    strategy: Strategy,
+    revisit: bool = False,
+) -> Ids:
+    """Return the (n, steps) anchors of n words, all words and all candidates at once.
+
+    words: (n,) ids. baselines: (n, d) embeddings, baseline_ids: (n,) their ids or BASELINE when no word has this embedding.
+    neighbours: ids (n,) → (n, k) ids, nearest first. lookup: ids → embeddings. Neither the baseline nor a word of the path so far is a
+    candidate; without candidates, and from the baseline on, the rest of the path is the baseline. Ties go to the nearest neighbour.
+    greedy: the candidate that monotonising moves least. maxcount: the one with most dimensions between word and baseline.
+    revisit: let words of the path, and the baseline, be candidates.
+    """
+    if strategy not in ("greedy", "maxcount"):
+        raise OptionError(f"unknown strategy {strategy!r}; choose greedy or maxcount")
+    visited = words[:, None]  # (n, 1 + steps so far)
+    for _ in range(steps):
+        current = visited[:, -1]
+        chosen = np.full(len(words), BASELINE, dtype=np.int64)
+        walking = np.flatnonzero((current != baseline_ids) & (current != BASELINE))
+        if len(walking):
+            candidates = neighbours(current[walking])  # (w, k)
+            barred = np.zeros(candidates.shape, dtype=bool)
+            if not revisit:
+                barred = (candidates[:, :, None] == visited[walking][:, None, :]).any(axis=2) | (candidates == baseline_ids[walking, None])
+            size = max(1, WORK_BYTES // (baselines.element_size() * candidates.shape[1] * baselines.shape[1]))
+            for first in range(0, len(walking), size):
+                part = slice(first, first + size)
+                badness = _badness(lookup(current[walking[part]]), baselines[walking[part]], lookup(candidates[part]), steps, strategy)
+                badness[barred[part]] = np.inf
+                best = badness.argmin(axis=1)  # the first of equals
+                found = np.isfinite(badness[np.arange(len(best)), best])
+                chosen[walking[part]] = np.where(found, candidates[part][np.arange(len(best)), best], BASELINE)
+        visited = np.concatenate([visited, chosen[:, None]], axis=1)
+    return visited[:, 1:]
+
+
+def _badness(current: Tensor, baseline: Tensor, candidates: Tensor, steps: int, strategy: Strategy) -> NDArray[np.float64]:
+    """(n, k): what the strategy minimises. current, baseline: (n, d), candidates: (n, k, d)."""
+    low, high = torch.minimum(current, baseline)[:, None], torch.maximum(current, baseline)[:, None]
+    between = (candidates >= low) & (candidates <= high)
+    if strategy == "maxcount":
+        return -between.sum(dim=-1).double().cpu().numpy()
+    step = (current - (current - baseline) / steps)[:, None]
+    moved = torch.where(between, 0.0, candidates - step).square().sum(dim=-1)
+    return moved.double().cpu().numpy()
+
+
+def monotonised(ends: Tensor, anchors: Sequence[Tensor], baselines: Tensor, even: bool) -> Tensor:
+    """Return the (m + 2, n, d) points from baseline to word.
+
+    ends, baselines: (n, d); anchors: m tensors (n, d) from the word's side. A dimension of an anchor that does not lie between the last
+    point and the baseline is replaced by a step from the last point towards the baseline: 1/m of the remaining gap as published, which
+    leaves (1 − 1/m)^m ≈ 37 % of it to the last hop, or with `even` 1/(hops left), which moves such dimensions uniformly.
+    """
+    points, m = [ends], len(anchors)
+    for t, anchor in enumerate(anchors):
+        last = points[-1]
+        between = (anchor >= torch.minimum(last, baselines)) & (anchor <= torch.maximum(last, baselines))
+        points.append(torch.where(between, anchor, last - (last - baselines) / (m + 1 - t if even else m)))
+    return torch.stack([*points, baselines]).flip(0)
+
+
+def refined(vertices: Tensor, times: int) -> Tensor:
+    """Return the vertices with the middles between neighbours added, `times` times over: (v, …) → (2v − 1, …)."""
+    for _ in range(times):
+        middles = (vertices[1:] + vertices[:-1]) / 2
+        vertices = torch.cat([torch.stack([vertices[:-1], middles], dim=1).flatten(0, 1), vertices[-1:]])
+    return vertices
