@@ -10,7 +10,7 @@ Default: the mask token where there is one (masked encoders were trained to read
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -93,13 +93,144 @@ class Several:
         """Bind every part; the starting points of a text are those of all parts."""
         starts = [part.bind(model) for part in self.parts]
 
-        def bound(encoded: Encoded) -> Tensor:
-            points = [start(encoded) for start in starts]
-            return torch.cat([point if point.dim() == 3 else point[None] for point in points])  # (m, t, d)
-
-        return bound
+        return _AllOf(starts)
 
 
+@dataclass(frozen=True)
+class _AllOf:
+    starts: Sequence[Start]
+
+    def __call__(self, encoded: Encoded) -> Tensor:
+        points = [start(encoded) for start in self.starts]
+        return torch.cat([point if point.dim() == 3 else point[None] for point in points])  # (m, t, d)
+
+    def notes(self, encoded: Encoded) -> tuple[str, ...]:
+        found = [note for start in self.starts for note in notes(start, encoded)]
+        return tuple(found) if len(found) < 3 else (f"{found[0]} So with the other {len(found) - 1} texts, each in its own way.",)
+
+
+@dataclass(frozen=True)
+class AnotherText:
+    """The tokens of another text, one for one in order; for a pair, of another pair.
+
+    A longer text is cut; a shorter one is followed by the model's default baseline (mask, or the mean embedding). The record's notes say
+    which it was. Positions that do not move keep their own token and the other text's token there goes unused.
+    """
+
+    text: str | tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The text, shortened."""
+        whole = self.text if isinstance(self.text, str) else " / ".join(self.text)
+        return f"text “{whole if len(whole) <= 40 else whole[:39] + '…'}”"
+
+    def bind(self, model: TextModel) -> Start:
+        """Tokenise the other text; InputError when it is empty."""
+        other = model.encode((self.text,) if isinstance(self.text, str) else self.text)
+        return _Aligned(model, other, default(model).name, default(model).bind(model))
+
+
+@dataclass(frozen=True)
+class _Aligned:
+    """A text laid over another, segment by segment."""
+
+    model: TextModel
+    other: Encoded
+    filler: str
+    fill: Start
+
+    def __call__(self, encoded: Encoded) -> Tensor:
+        start = self.fill(encoded).clone()  # (t, d)
+        for here, there in self._pairs(encoded):
+            ids = torch.tensor([self.other.ids[i] for i in there[: len(here)]], device=self.model.device)
+            start[here[: len(there)]] = self.model.embed(ids).to(start)
+        return start
+
+    def notes(self, encoded: Encoded) -> tuple[str, ...]:
+        here, there = (sum(map(len, side)) for side in zip(*self._pairs(encoded), strict=True))
+        how = (
+            "token by token"
+            if here == there
+            else f"cut after {here} tokens"
+            if there > here
+            else f"and {here - there} times {self.filler} after it"
+        )
+        return (f"The baseline is another text of {there} tokens, laid over the text's {here}: {how}.",)
+
+    def _pairs(self, encoded: Encoded) -> list[tuple[list[int], list[int]]]:
+        if len(encoded.texts) != len(self.other.texts):
+            raise OptionError(f"the baseline is {len(self.other.texts)} text(s), what is explained are {len(encoded.texts)}; give as many")
+        places = [[[i for i, s in enumerate(e.segments) if s == j] for e in (encoded, self.other)] for j in range(len(encoded.texts))]
+        return [(here, there) for here, there in places]
+
+
+@dataclass(frozen=True)
+class RandomWords:
+    """`samples` baselines of tokens drawn uniformly from the vocabulary, special ones left out; averaged, this is Expected Gradients.
+
+    The same seed gives the same token at the same position whatever the text. Cost: one integral per sample.
+    """
+
+    samples: int = 8
+    seed: int = 0
+
+    @property
+    def name(self) -> str:
+        """How many."""
+        return f"{self.samples} × random words"
+
+    def bind(self, model: TextModel) -> Start:
+        """Leave out the special tokens; OptionError for fewer than one sample."""
+        if self.samples < 1:
+            raise OptionError(f"random words need at least one sample, not {self.samples}")
+        special = set(model.tokenizer.all_special_ids)
+        words = torch.tensor([i for i in range(min(model.vocabulary, len(model.tokenizer))) if i not in special])
+
+        def start(encoded: Encoded) -> Tensor:
+            drawn = torch.randint(len(words), (len(encoded), self.samples), generator=torch.Generator().manual_seed(self.seed))
+            with torch.no_grad():
+                return model.embed(words[drawn.T].to(model.device))  # (m, t, d)
+
+        return start
+
+
+def some_of(texts: Sequence[str], samples: int = 8, seed: int = 0) -> Several:
+    """Return `samples` of the texts, drawn without replacement, as baselines that are averaged (Expected Gradients over a corpus)."""
+    distinct = list(dict.fromkeys(texts))
+    if not 1 <= samples <= len(distinct):
+        raise OptionError(f"cannot draw {samples} baselines from {len(distinct)} different texts")
+    picked = torch.randperm(len(distinct), generator=torch.Generator().manual_seed(seed))[:samples].tolist()
+    return Several(tuple(AnotherText(distinct[i]) for i in picked))
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """Embeddings of one's own: (d,) for every position, (t, d) per token, or (m, t, d) for m baselines that are averaged."""
+
+    values: Any
+    name: str = "given embeddings"
+
+    def bind(self, model: TextModel) -> Start:
+        """Check the width; the number of tokens is checked per text. Raises OptionError with both sizes."""
+        values = torch.as_tensor(self.values).detach().to(_vector(model, 0))
+        width = _vector(model, 0).shape[-1]
+        if values.dim() not in (1, 2, 3) or values.shape[-1] != width:
+            raise OptionError(
+                f"the given baseline has shape {tuple(values.shape)}, the model's embeddings have width {width}; give (t, {width})"
+            )
+
+        def start(encoded: Encoded) -> Tensor:
+            if values.dim() == 1:
+                return _repeat(values, encoded)
+            if values.shape[-2] != len(encoded):
+                raise OptionError(f"the given baseline has {values.shape[-2]} tokens, the text has {len(encoded)}, special ones included")
+            return values
+
+        return start
+
+
+another_text, random_words, given = AnotherText, RandomWords, Given
 mask, pad, unk, eos, bos = (SpecialToken(name) for name in SPECIAL)
 mean = MeanEmbedding()
 zero = Zero()
@@ -111,8 +242,15 @@ def default(model: TextModel) -> Baseline:
     return mask if getattr(model.tokenizer, "mask_token_id", None) is not None else mean
 
 
+def notes(start: Start, encoded: Encoded) -> tuple[str, ...]:
+    """Return what readers must know about a starting point for this text."""
+    return getattr(start, "notes", lambda _: ())(encoded)
+
+
 def resolve(baseline: Any, model: TextModel) -> Baseline:
     """Return a baseline from None (the model's default), a name, a baseline, or several of them: a list, or "mask,pad" in one string.
+
+    Other spellings: "text:SOME WORDS", "random:8". A tensor stands for `Given`.
 
     OptionError lists the names.
     """
@@ -125,12 +263,23 @@ def resolve(baseline: Any, model: TextModel) -> Baseline:
             raise OptionError(f"the list of baselines is empty; give one or more of {listing(NAMED)}")
         return Several(tuple(resolve(part, model) for part in baseline))
     if isinstance(baseline, str):
-        if baseline not in NAMED:
-            raise OptionError(f"unknown baseline {baseline!r}; choose one of {listing(NAMED)}")
-        return NAMED[baseline]
+        return _spelled(baseline)
+    if isinstance(baseline, Tensor):
+        return Given(baseline)
     if not hasattr(baseline, "bind"):
         raise OptionError(f"a baseline is a name ({listing(NAMED)}) or a value of lineal.baselines, not {type(baseline).__name__}")
     return baseline  # type: ignore[no-any-return]
+
+
+def _spelled(baseline: str) -> Baseline:
+    kind, _, rest = baseline.partition(":")
+    if baseline in NAMED:
+        return NAMED[baseline]
+    if kind == "text" and rest:
+        return AnotherText(rest)
+    if kind == "random" and rest.isdigit():
+        return RandomWords(int(rest))
+    raise OptionError(f"unknown baseline {baseline!r}; choose one of {listing([*NAMED, 'text:SOME WORDS', 'random:8'])}")
 
 
 def mean_embedding(model: TextModel, block: int = 8192) -> Tensor:

@@ -194,6 +194,7 @@ class Session:
             end = self.model.embed(encoded.features["input_ids"].to(self.model.device))
             starts = self.start(encoded)  # (t, d), or (m, t, d) for several baselines
             starts = _kept(starts if starts.dim() == 3 else starts[None], end, moving)
+        encoded = replace(encoded, notes=(*encoded.notes, *baselines.notes(self.start, encoded)))
         return Case(self.model, encoded, starts, end, tuple(moving), objective, self._schedule, self._prefix(encoded, moving, objective))
 
     def scores(self, case: Case) -> NDArray[np.float64]:

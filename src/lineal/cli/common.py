@@ -29,7 +29,13 @@ Unit = Annotated[
     str | None, typer.Option("--unit", metavar="UNIT", help="logit, log_odds, log_prob, prob; or cosine, dot.", show_default="by target")
 ]
 BaselineName = Annotated[
-    str | None, typer.Option("--baseline", metavar="NAME", help="mask, pad, unk, eos, bos, mean or zero.", show_default="by model")
+    str | None,
+    typer.Option(
+        "--baseline",
+        metavar="NAME",
+        help="mask, pad, unk, eos, bos, mean, zero, text:SOME WORDS or random:8; several with commas.",
+        show_default="by model",
+    ),
 ]
 Tol = Annotated[float, typer.Option("--tol", help="Wanted error, relative to the sum of |scores|.")]
 Rule = Annotated[str, typer.Option("--rule", metavar="RULE", help="adaptive, nested, or a fixed rule as gauss:50, left:50, trapezoid:50.")]
