@@ -6,13 +6,15 @@ import io
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 import lineal
 from lineal.cli.main import main
-from lineal.models import TextModel
+from lineal.models import Encoded, TextModel
+from lineal.models.classifier import SequenceClassifier
 from tests import tiny
 
 TEXT = "the tepid movie was a glorious mess."
@@ -123,6 +125,39 @@ def test_an_empty_text_leaves_nothing_behind(classifier: str, tmp_path: Path, ca
     assert run("explain", classifier, "   ", "--out", tmp_path / "a.html") == 2
     assert "empty" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_explains_every_line_and_equal_lines_once(
+    classifier: str, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[tuple[str, ...]] = []
+    encode = SequenceClassifier.encode
+
+    def counted(self: SequenceClassifier, texts: Sequence[str], truncate: bool = False) -> Encoded:
+        read.append(tuple(texts))
+        return encode(self, texts, truncate)
+
+    monkeypatch.setattr(SequenceClassifier, "encode", counted)
+    other = "the ending was a mess"
+    (tmp_path / "texts.txt").write_text(f"{TEXT}\n{other}\n\n{TEXT}\n{TEXT}\t{other}\n", encoding="utf-8")
+    for name in ("all.html", "all.jsonl"):
+        read.clear()
+        assert run("explain", classifier, "--file", tmp_path / "texts.txt", "--out", tmp_path / name, "--device", "cpu") == 0
+        assert read == [(TEXT,), (other,), (TEXT, other)]
+    records = [lineal.Attribution.from_dict(json.loads(line)) for line in (tmp_path / "all.jsonl").read_text().splitlines()]
+    assert [record.texts for record in records] == [(TEXT,), (other,), (TEXT,), (TEXT, other)]
+    alone = lineal.explain(lineal.load(classifier, device="cpu"), other)
+    assert abs(records[1].scores - alone.scores).max() < 1e-6
+    assert (tmp_path / "all.html").read_text().count("<article") == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [((), "not neither"), ((TEXT, "--file", "x.txt"), "not both"), (("--file", "no-such-file.txt"), "not readable")],
+)
+def test_a_text_or_a_file(classifier: str, arguments: tuple, message: str, capsys: pytest.CaptureFixture) -> None:
+    assert run("explain", classifier, *arguments, "--device", "cpu") == 2
+    assert message in capsys.readouterr().err
 
 
 def test_models_lists_the_aliases(capsys: pytest.CaptureFixture) -> None:

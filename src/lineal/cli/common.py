@@ -20,7 +20,6 @@ NOT_CONVERGED = 3
 By = Literal["token", "word", "sentence"]
 
 ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="Alias (see `lineal models`), folder, or Hugging Face hub id.")]
-Text = Annotated[str, typer.Argument(metavar="TEXT", help="The text; - reads it from standard input.")]
 TargetSpec = Annotated[
     str | None,
     typer.Option("--target", metavar="SPEC", help="What to explain; spellings above.", show_default="by model"),
@@ -67,12 +66,29 @@ def working(what: str) -> Status:
     return Console(stderr=True).status(what)
 
 
-def check_out(out: Path | None) -> None:
+def read_texts(text: str | None, text2: str | None, file: Path | None) -> list[tuple[str, ...]]:
+    """Return one tuple of texts, or one per line of a file that is not blank, where a tab parts the two texts of a pair."""
+    if (text is None) == (file is None):
+        raise OptionError("give a TEXT, or --file FILE with a text in every line; not both, and not neither")
+    if file is None:
+        return [tuple(read_text(one) for one in (text, text2) if one is not None)]
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"--file {file} is not readable as text: {error}") from None
+    found = [tuple(line.split("\t")) for line in lines if line.strip()]
+    if not found:
+        raise InputError(f"--file {file} has no text in it")
+    return found
+
+
+def check_out(out: Path | None, several: bool = False) -> None:
     """Raise OptionError before any work when `out` could not be written."""
     if out is None:
         return
-    if out.suffix not in (".html", ".json"):
-        raise OptionError(f"--out {out} ends in {out.suffix or 'nothing'}; give a name ending in .html or .json")
+    wanted = (".html", ".jsonl" if several else ".json")
+    if out.suffix not in wanted:
+        raise OptionError(f"--out {out} ends in {out.suffix or 'nothing'}; give a name ending in {' or '.join(wanted)}")
     if not out.parent.is_dir():
         raise OptionError(f"--out {out}: there is no folder {out.parent.resolve()}")
 
@@ -94,19 +110,30 @@ def write_whole(path: Path, text: str) -> None:
         partial.unlink(missing_ok=True)
 
 
-def deliver(record: Attribution, *, by: By = "word", out: Path | None = None, as_json: bool = False, strict: bool = False) -> None:
-    """Show a record on standard output, write it where asked, and exit with NOT_CONVERGED if `strict` calls for it."""
+def deliver(
+    records: Attribution | Sequence[Attribution],
+    *,
+    by: By = "word",
+    out: Path | None = None,
+    as_json: bool = False,
+    strict: bool = False,
+) -> None:
+    """Show records on standard output, write them where asked, and exit with NOT_CONVERGED if `strict` calls for it."""
     from lineal import views
 
-    if as_json:
-        typer.echo(record.to_json(indent=1))
-    else:
-        Console().print(views.render(record, by=by))
+    several = [records] if isinstance(records, Attribution) else records
+    for record in several:
+        if as_json:
+            typer.echo(record.to_json(indent=1 if len(several) == 1 else None))
+        else:
+            Console().print(views.render(record, by=by))
     if out is not None:
         if out.suffix == ".json":
-            record.save(out)
+            several[0].save(out)
+        elif out.suffix == ".jsonl":
+            write_whole(out, "".join(record.to_json() + "\n" for record in several))
         else:
-            write_page(out, [record])
+            write_page(out, several)
         typer.echo(f"written to {out}", err=True)
-    if strict and not record.converged:
+    if strict and not all(record.converged for record in several):
         raise typer.Exit(NOT_CONVERGED)

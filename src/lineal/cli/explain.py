@@ -1,7 +1,8 @@
-"""`lineal explain MODEL TEXT [TEXT2]`: which tokens did that?"""
+"""`lineal explain MODEL TEXT [TEXT2]`, or `--file FILE`: which tokens did that?"""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,9 +12,15 @@ from lineal.cli import common
 
 def explain(
     model: common.ModelName,
-    text: common.Text,
+    text: Annotated[str | None, typer.Argument(metavar="TEXT", help="The text; - reads it from standard input.")] = None,
     text2: Annotated[
         str | None, typer.Argument(metavar="TEXT2", help="The text to be similar to (encoders), or the second of a pair.")
+    ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            "--file", metavar="FILE", help="Explain every line of FILE, equal lines once; a tab parts a pair.", show_default=False
+        ),
     ] = None,
     target: common.TargetSpec = None,
     unit: common.Unit = None,
@@ -41,15 +48,16 @@ def explain(
     device: common.Device = None,
     dtype: common.Dtype = None,
 ) -> None:
-    """Explain one text: what each token adds to what the model says, and how sure the numbers are.
+    """Explain a text, or every line of a file: what each token adds to what the model says, and how sure the numbers are.
 
-    Targets: self, similar:TEXT (encoders); label, label:NAME, labels (classifiers); next, token:" word" (language models).
+    Targets: self, similar:TEXT (encoders); label, label:NAME, labels (classifiers); next, token:" word" (language models); word:WORD,
+    entities (token classifiers); answer (question answering: TEXT the question, TEXT2 the text); zero-shot:LABEL; fill (masked models).
     """
     from lineal import specs
     from lineal.models import load
     from lineal.session import Options, Session
 
-    common.check_out(out)
+    common.check_out(out, several=file is not None)
     options = Options(
         tol=tol,
         rule=rule,
@@ -62,12 +70,14 @@ def explain(
         prompt_name=prompt_name,
         route=route,
     )
-    first, second = common.read_text(text), None if text2 is None else common.read_text(text2)
+    texts = common.read_texts(text, text2, file)
     with common.working(f"Loading {model} …"):
         loaded = load(model, device=device, dtype=dtype)
-    pair = second is not None and loaded.card.kind != "encoder"
-    wanted = specs.target(target, unit, text=None if pair else second)
+    second = texts[0][1] if file is None and len(texts[0]) > 1 and loaded.card.kind == "encoder" else None
+    wanted = specs.target(target, unit, text=second)
     with common.working("Following the path from baseline to text …"):
         session = Session(loaded, wanted, baseline, options)
-        record = next(session.run([(first, second) if pair and second is not None else first]))
-    common.deliver(record, by=by, out=out, as_json=as_json, strict=strict)
+        asked = list(dict.fromkeys(one[:1] if second is not None else one for one in texts))
+        done = dict(zip(asked, session.run(asked), strict=True))
+    records = [done[one[:1] if second is not None else one] for one in texts]
+    common.deliver(records, by=by, out=out, as_json=as_json, strict=strict)
