@@ -12,6 +12,7 @@ PUBLIC = [
     "PairAttribution",
     "Stop",
     "baselines",
+    "compare",
     "evaluate",
     "explain",
     "explain_generation",

@@ -49,6 +49,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "generation": RECORD | {"models", "prompts", "targets", "session"},
     "session": LOW | RECORD | MIDDLE | {"specs", "methods", "prompts", "regions"},
     "pairs": LOW | RECORD | MIDDLE | {"specs", "methods", "costs", "tangents", "session"},
+    "comparison": {"errors", "attribution", "models", "generation", "session"},
+    "views.compare": RECORD | {"views", "metrics.agreement"},
+    "views.evaluation": {"errors", "views", "metrics"},
     "evaluation": LOW | MIDDLE | {"attribution", "methods", "removal", "metrics", "session"},
     "lineal": RECORD
     | {"quadrature", "models", "baselines", "targets", "prompts", "methods", "metrics", "session", "generation", "pairs"}

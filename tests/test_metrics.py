@@ -11,7 +11,7 @@ from lineal import metrics
 from lineal.errors import OptionError
 from lineal.evaluation import evaluate
 from lineal.metrics import curves, subsets
-from lineal.metrics.stability import max_sensitivity
+from lineal.metrics.stability import max_sensitivity, randomised
 from lineal.removal import REMOVALS, Subject, values
 from lineal.session import Options, Session
 from tests import fakes, tiny
@@ -130,7 +130,7 @@ def test_max_sensitivity_of_a_linear_model_is_the_largest_disturbance() -> None:
 def test_randomising_leaves_the_model_and_the_embeddings_alone() -> None:
     model = lineal.load(tiny.bert_classifier(), tiny.tokenizer())
     before = lineal.explain(model, "a very good film", "label:L1")
-    changed = metrics.randomised(model)
+    changed = randomised(model)
     after = lineal.explain(model, "a very good film", "label:L1")
     np.testing.assert_array_equal(before.scores, after.scores)
     ids = torch.arange(model.vocabulary)

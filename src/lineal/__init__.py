@@ -21,6 +21,7 @@ from lineal.stored import load_result
 
 if TYPE_CHECKING:
     from lineal import baselines, methods, metrics, prompts, targets
+    from lineal.comparison import compare
     from lineal.evaluation import evaluate
     from lineal.generation import explain_generation
     from lineal.models import LinearProbe, load
@@ -37,6 +38,7 @@ __all__ = [
     "PairAttribution",
     "Stop",
     "baselines",
+    "compare",
     "evaluate",
     "explain",
     "explain_generation",
@@ -54,6 +56,7 @@ __all__ = [
 
 _LAZY = {
     "LinearProbe": "lineal.models",
+    "compare": "lineal.comparison",
     "evaluate": "lineal.evaluation",
     "explain": "lineal.session",
     "explain_generation": "lineal.generation",

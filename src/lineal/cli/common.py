@@ -36,6 +36,9 @@ BaselineName = Annotated[
         show_default="by model",
     ),
 ]
+MethodName = Annotated[
+    str, typer.Option("--method", metavar="NAME", help="ig, dig-greedy, dig-maxcount, occlusion, …; settings as in dig-greedy:steps=10.")
+]
 Tol = Annotated[float, typer.Option("--tol", help="Wanted error, relative to the sum of |scores|.")]
 Rule = Annotated[str, typer.Option("--rule", metavar="RULE", help="adaptive, nested, or a fixed rule as gauss:50, left:50, trapezoid:50.")]
 MaxEvaluations = Annotated[int, typer.Option("--max-evaluations", help="Gradient budget per text.")]

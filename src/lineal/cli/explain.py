@@ -25,6 +25,7 @@ def explain(
     target: common.TargetSpec = None,
     unit: common.Unit = None,
     baseline: common.BaselineName = None,
+    method: common.MethodName = "ig",
     tol: common.Tol = 0.01,
     rule: common.Rule = "adaptive",
     max_evaluations: common.MaxEvaluations = 1000,
@@ -59,6 +60,7 @@ def explain(
 
     common.check_out(out, several=file is not None)
     options = Options(
+        method=method,
         tol=tol,
         rule=rule,
         max_evaluations=max_evaluations,

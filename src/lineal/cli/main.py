@@ -9,7 +9,9 @@ from typing import Annotated
 import typer
 
 import lineal
+from lineal.cli.compare import compare
 from lineal.cli.demo import demo
+from lineal.cli.evaluate import evaluate
 from lineal.cli.explain import explain
 from lineal.cli.models import models
 from lineal.cli.probe import probe
@@ -17,7 +19,7 @@ from lineal.cli.show import show
 from lineal.errors import LinealError
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
-for command in (explain, show, models, demo, probe):
+for command in (explain, compare, evaluate, show, models, demo, probe):
     app.command()(command)
 
 

@@ -1,10 +1,12 @@
-"""How good an explanation is: faithfulness, stability, agreement. What to be careful with: docs/faithfulness.md."""
+"""How good an explanation is: faithfulness and agreement here, stability in `lineal.metrics.stability`, which needs torch.
+
+What to be careful with: docs/faithfulness.md.
+"""
 
 from lineal.metrics.agreement import kendall, pearson, spearman, top_overlap
 from lineal.metrics.bootstrap import Interval, difference, interval
 from lineal.metrics.curves import HIGHER_IS_BETTER, Curve, monotonicity, ranking
 from lineal.metrics.soft import keep_probabilities, soft_comprehensiveness, soft_sufficiency
-from lineal.metrics.stability import max_sensitivity, randomised
 from lineal.metrics.subsets import infidelity, sensitivity_n
 
 __all__ = [
@@ -16,10 +18,8 @@ __all__ = [
     "interval",
     "keep_probabilities",
     "kendall",
-    "max_sensitivity",
     "monotonicity",
     "pearson",
-    "randomised",
     "ranking",
     "sensitivity_n",
     "soft_comprehensiveness",

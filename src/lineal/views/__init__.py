@@ -2,6 +2,7 @@
 
 from lineal.views.bars import Bar, bars
 from lineal.views.cells import By, Cell, cells
+from lineal.views.compare import comparison_page
 from lineal.views.html import page, repr_html
 from lineal.views.plain import to_csv, to_dataframe, to_markdown
 from lineal.views.plot import plot_bars, plot_heat, save_plot
@@ -17,6 +18,7 @@ __all__ = [
     "badge",
     "bars",
     "cells",
+    "comparison_page",
     "page",
     "plot_bars",
     "plot_heat",

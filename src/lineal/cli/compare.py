@@ -1,0 +1,90 @@
+"""`lineal compare MODEL TEXT --methods …`: the same question asked in several ways, side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from lineal.attribution import Attribution
+from lineal.cli import common
+from lineal.errors import OptionError
+
+
+def compare(
+    model: common.ModelName,
+    text: common.Text,
+    methods: Annotated[
+        str, typer.Option("--methods", metavar="NAMES", help="Separated by commas; settings as in dig-greedy:steps=10.")
+    ] = "ig,dig-greedy,dig-maxcount,gradient-x-input,occlusion,random",
+    target: common.TargetSpec = None,
+    unit: common.Unit = None,
+    baseline: common.BaselineName = None,
+    generate: Annotated[
+        int | None, typer.Option("--generate", metavar="N", help="Language models: explain N generated tokens, one row each.")
+    ] = None,
+    tol: common.Tol = 0.01,
+    rule: common.Rule = "adaptive",
+    max_evaluations: common.MaxEvaluations = 1000,
+    truncate: common.Truncate = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Write FILE.html: all methods on one page.", show_default=False)
+    ] = None,
+    device: common.Device = None,
+    dtype: common.Dtype = None,
+) -> None:
+    """Compare methods on one text: scores, sums, rank agreement, gradients, seconds."""
+    from lineal import specs, views
+    from lineal.comparison import compare as run
+    from lineal.models import load
+
+    if out is not None and out.suffix != ".html":
+        raise OptionError(f"--out {out} ends in {out.suffix or 'nothing'}; give a name ending in .html")
+    common.check_out(out)
+    given = common.read_text(text)
+    with common.working(f"loading {model}"):
+        loaded = load(model, device=device, dtype=dtype)
+    wanted = None if generate is not None else specs.target(target, unit)
+    names = [name.strip() for name in methods.split(",") if name.strip()]
+    with common.working("explaining"):
+        records = run(
+            loaded,
+            given,
+            wanted,
+            methods=names,
+            baseline=baseline,
+            max_new_tokens=generate,
+            tol=tol,
+            rule=rule,
+            max_evaluations=max_evaluations,
+            truncate=truncate,
+        )
+    Console().print(_table(records))
+    if out is not None:
+        common.write_whole(out, views.comparison_page(records))
+        typer.echo(f"written to {out}", err=True)
+
+
+def _table(records: tuple[Attribution, ...]) -> Table:
+    from lineal.views import cells, numbers
+    from lineal.views.compare import agreement
+
+    table = Table(title=None, box=None, pad_edge=False)
+    for name in ("method", "strongest words", "sum off by", "agrees with the first", "gradients", "seconds"):
+        table.add_column(name, justify="left" if name in ("method", "strongest words") else "right")
+    first = agreement(records)[0]
+    for record, alike in zip(records, first, strict=True):
+        words = sorted((c for c in cells(record, "word") if c.role == "content"), key=lambda c: -abs(float(c.values[0])))[:3]
+        share = abs(float(record.residual[0] / record.delta[0])) if record.delta[0] else float("nan")
+        table.add_row(
+            record.method,
+            ", ".join(f"{c.name} {numbers.signed(float(c.values[0]), 2)}" for c in words),
+            numbers.percent(share) + ("" if record.adds_up else " (no sum promised)") + ("" if record.converged else " not converged"),
+            "–" if alike != alike else f"{alike:.2f}",
+            str(record.evaluations),
+            f"{record.seconds:.2f}",
+        )
+    return table

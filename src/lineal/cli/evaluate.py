@@ -1,0 +1,102 @@
+"""`lineal evaluate MODEL FILE`: which method says what the model does, on many texts?"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lineal.cli import common
+from lineal.errors import InputError, MissingExtraError
+
+
+def evaluate(
+    model: common.ModelName,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="One text per line; of tab-separated lines the last field, or --column.")],
+    methods: Annotated[
+        str, typer.Option("--methods", metavar="NAMES", help="Separated by commas.")
+    ] = "ig,dig-greedy,dig-maxcount,expected-gradients,gradient-x-input,occlusion,random",
+    metrics: Annotated[
+        str, typer.Option("--metrics", metavar="NAMES", help="Separated by commas; see docs/faithfulness.md.")
+    ] = "comprehensiveness,sufficiency,log_odds,deletion,insertion,srg,loo_spearman",
+    baselines: Annotated[
+        str | None, typer.Option("--baselines", metavar="NAMES", help="Separated by commas.", show_default="by model")
+    ] = None,
+    removals: Annotated[
+        str, typer.Option("--removals", metavar="NAMES", help="delete, attention, replace:BASELINE; separated by commas.")
+    ] = "delete,replace:mask",
+    target: common.TargetSpec = None,
+    unit: common.Unit = None,
+    column: Annotated[
+        int | None, typer.Option("--column", help="Which tab-separated field is the text, from 1.", show_default="last")
+    ] = None,
+    skip: Annotated[int, typer.Option("--skip", help="Lines to skip, such as a header.")] = 0,
+    limit: Annotated[int, typer.Option("--limit", metavar="N", help="Texts to use, from the top.")] = 100,
+    tol: common.Tol = 0.02,
+    rule: common.Rule = "adaptive",
+    truncate: common.Truncate = False,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for tables, figure and records.")] = Path("evaluation"),
+    device: common.Device = None,
+    dtype: common.Dtype = None,
+) -> None:
+    """Measure methods on many texts: what happens to the answer when the tokens they call strongest are removed?
+
+    Writes table.md, table.csv, values.json, curves.png (with matplotlib) and the records, one JSON line per text and method.
+    """
+    from lineal import specs
+    from lineal.evaluation import evaluate as run
+    from lineal.models import load
+    from lineal.views.evaluation import evaluation_csv, evaluation_markdown, evaluation_rows, plot_evaluation
+    from lineal.views.plot import save_plot
+
+    texts = _texts(file, column, skip)[:limit]
+    with common.working(f"loading {model}"):
+        loaded = load(model, device=device, dtype=dtype)
+    with common.working("measuring") as status:
+        found = run(
+            loaded,
+            texts,
+            specs.target(target, unit),
+            methods=_names(methods),
+            baselines=_names(baselines) if baselines else (None,),
+            metrics=_names(metrics),
+            removals=_names(removals),
+            on_step=lambda step: status.update(step),
+            tol=tol,
+            rule=rule,
+            truncate=truncate,
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    table = evaluation_markdown(found)
+    common.write_whole(out / "table.md", table)
+    common.write_whole(out / "table.csv", evaluation_csv(found))
+    common.write_whole(out / "values.json", json.dumps(evaluation_rows(found), indent=1).replace("NaN", "null") + "\n")
+    lines = [json.dumps(record.to_dict(), ensure_ascii=False) for records in found.records for record in records]
+    common.write_whole(out / "records.jsonl", "\n".join(lines) + "\n")
+    try:
+        save_plot(plot_evaluation(found), out / "curves.png")
+    except MissingExtraError as error:
+        typer.echo(f"no figure: {error}", err=True)
+    typer.echo(table)
+    typer.echo(f"written to {out}/", err=True)
+
+
+def _names(given: str) -> list[str]:
+    return [name.strip() for name in given.split(",") if name.strip()]
+
+
+def _texts(file: Path, column: int | None, skip: int) -> list[str]:
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()[skip:]
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{file} is not readable as text: {error}") from None
+    found = []
+    for number, line in enumerate(lines, start=skip + 1):
+        parts = line.split("\t")
+        if column is not None and not 1 <= column <= len(parts):
+            raise InputError(f"{file}, line {number}: there is no field {column}, the line has {len(parts)}")
+        if line.strip():
+            found.append((parts[-1] if column is None else parts[column - 1]).strip())
+    return found

@@ -1,0 +1,107 @@
+"""An evaluation as Markdown, CSV, JSON and a figure. Works from the measured numbers; computes nothing but means and intervals."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lineal.errors import MissingExtraError
+from lineal.metrics.bootstrap import Interval
+from lineal.metrics.curves import GRID, HIGHER_IS_BETTER
+from lineal.views.numbers import percent
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from lineal.evaluation import Evaluation
+
+
+def evaluation_rows(found: Evaluation) -> list[dict[str, Any]]:
+    """Return one row per column, removal and metric: the mean over texts, its 95 % interval, and the paired difference to the control."""
+    control = next((c for c, column in enumerate(found.columns) if column.method.startswith("random")), None)
+    rows = []
+    for c, column in enumerate(found.columns):
+        for r, removal in enumerate(found.removals):
+            for i, metric in enumerate(found.metrics):
+                own = found.interval(c, r, i)
+                row: dict[str, Any] = {"method": column.method, "baseline": column.baseline, "removal": removal, "metric": metric}
+                row |= {"mean": own.mean, "low": own.low, "high": own.high, "texts": own.n}
+                if control is not None:
+                    over = found.against(c, control, r, i)
+                    row |= {"over_random": over.mean, "over_random_low": over.low, "over_random_high": over.high}
+                rows.append(row)
+    return rows
+
+
+def evaluation_markdown(found: Evaluation) -> str:
+    """Return a table per removal, best value of each metric bold, and what the explanations cost."""
+    n = found.values.shape[-1]
+    lines = [f"# Faithfulness on {n} texts", "", f"Model {found.model}; explained: {found.target}; brackets: 95 % bootstrap interval.", ""]
+    for r, removal in enumerate(found.removals):
+        arrows = [f"{name} {'↑' if HIGHER_IS_BETTER[name] else '↓'}" for name in found.metrics]
+        lines += [f"## Removal: {removal}", "", "| method | " + " | ".join(arrows) + " |", "|---|" + "---|" * len(arrows)]
+        table = [[found.interval(c, r, i) for i in range(len(found.metrics))] for c in range(len(found.columns))]
+        best = [_best([row[i].mean for row in table], HIGHER_IS_BETTER[name]) for i, name in enumerate(found.metrics)]
+        for c, row in enumerate(table):
+            lines.append(f"| {found.columns[c].name} | " + " | ".join(_cell(x, c == best[i]) for i, x in enumerate(row)) + " |")
+        lines.append("")
+    lines += ["## Cost and sums", "", "| method | gradients per text | seconds per text | median sum off by |", "|---|---|---|---|"]
+    for c, column in enumerate(found.columns):
+        gap = found.gap(c)
+        closes = "no sum promised" if gap is None else f"{gap[0]:.2g} ({percent(gap[1])})"
+        lines.append(f"| {column.name} | {found.gradients[c] / n:.0f} | {found.seconds[c] / n:.2f} | {closes} |")
+    if found.skipped:
+        lines += ["", f"Skipped: {len(found.skipped)} texts.", *(f"- {reason}" for reason in found.skipped)]
+    return "\n".join(lines) + "\n"
+
+
+def evaluation_csv(found: Evaluation) -> str:
+    """Return `evaluation_rows` as CSV."""
+    out, rows = io.StringIO(), evaluation_rows(found)
+    writer = csv.DictWriter(out, list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()
+
+
+def plot_evaluation(found: Evaluation) -> Figure:
+    """Return the mean curves: p as the strongest tokens are removed (solid) and as only the strongest are kept (dashed), per removal.
+
+    Needs the extra `plot`.
+    """
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise MissingExtraError("figures need the extra 'plot': pip install 'lineal[plot]'") from None
+    figure = Figure(figsize=(5.2 * len(found.removals), 4.4), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(1, len(found.removals), squeeze=False, sharey=True)[0]
+    methods = list(dict.fromkeys(column.method for column in found.columns))
+    dashes = dict(zip(dict.fromkeys(c.baseline for c in found.columns if c.baseline), ("-", "--", ":"), strict=False))
+    for r, (removal, axis) in enumerate(zip(found.removals, axes, strict=True)):
+        for c, column in enumerate(found.columns):
+            colour = "0.6" if column.method.startswith("random") else f"C{methods.index(column.method) % 10}"
+            style = dashes.get(column.baseline, "-.") if column.baseline else "-"
+            axis.plot(np.array(GRID) * 100, found.without[c, r].mean(axis=0), style, color=colour, lw=1.4, label=column.name)
+        axis.set_title(f"removal: {removal}", fontsize=10, loc="left")
+        axis.set_xlabel("strongest tokens removed, %")
+        axis.spines[["top", "right"]].set_visible(False)
+    axes[0].set_ylabel("p of the explained output (lower is better)")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", fontsize=8, frameon=False)
+    return figure
+
+
+def _best(means: list[float], higher: bool) -> int:
+    values = np.array(means) * (1 if higher else -1)
+    return int(np.nanargmax(values)) if np.isfinite(values).any() else -1
+
+
+def _cell(found: Interval, best: bool) -> str:
+    if not np.isfinite(found.mean):
+        return "–"
+    mean = f"**{found.mean:.3f}**" if best else f"{found.mean:.3f}"
+    return f"{mean} [{found.low:.3f}, {found.high:.3f}]"
