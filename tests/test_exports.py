@@ -16,6 +16,7 @@ PUBLIC = [
     "evaluate",
     "explain",
     "explain_generation",
+    "explain_interactions",
     "explain_many",
     "explain_matches",
     "explain_pair",

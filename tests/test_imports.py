@@ -49,6 +49,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "generation": RECORD | {"models", "prompts", "targets", "session"},
     "session": LOW | RECORD | MIDDLE | {"specs", "methods", "prompts", "regions"},
     "pairs": LOW | RECORD | MIDDLE | {"specs", "methods", "costs", "tangents", "session"},
+    "interactions": {"errors", "attribution", "methods", "models", "objectives", "paths", "quadrature", "session"},
     "comparison": {"errors", "attribution", "models", "generation", "session"},
     "views.compare": RECORD | {"views", "metrics.agreement"},
     "views.evaluation": {"errors", "views", "metrics"},

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from lineal.comparison import compare
     from lineal.evaluation import evaluate
     from lineal.generation import explain_generation
+    from lineal.interactions import explain_interactions
     from lineal.models import LinearProbe, load
     from lineal.pairs import explain_matches, explain_pair, explain_similarity
     from lineal.session import explain, explain_many
@@ -42,6 +43,7 @@ __all__ = [
     "evaluate",
     "explain",
     "explain_generation",
+    "explain_interactions",
     "explain_many",
     "explain_matches",
     "explain_pair",
@@ -60,6 +62,7 @@ _LAZY = {
     "evaluate": "lineal.evaluation",
     "explain": "lineal.session",
     "explain_generation": "lineal.generation",
+    "explain_interactions": "lineal.interactions",
     "explain_many": "lineal.session",
     "explain_matches": "lineal.pairs",
     "explain_pair": "lineal.pairs",

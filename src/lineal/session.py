@@ -195,7 +195,7 @@ class Session:
             starts = self.start(encoded)  # (t, d), or (m, t, d) for several baselines
             starts = _kept(starts if starts.dim() == 3 else starts[None], end, moving)
         encoded = replace(encoded, notes=(*encoded.notes, *baselines.notes(self.start, encoded)))
-        return Case(self.model, encoded, starts, end, tuple(moving), objective, self._schedule, self._prefix(encoded, moving, objective))
+        return Case(self.model, encoded, starts, end, tuple(moving), objective, self.schedule_for, self._prefix(encoded, moving, objective))
 
     def scores(self, case: Case) -> NDArray[np.float64]:
         """Return the (k, t) scores of a case, perhaps an altered one."""
@@ -214,7 +214,8 @@ class Session:
             self.prefixes[key] = self.model.prefix(encoded, length)
         return self.prefixes[key]
 
-    def _schedule(self, path: Path) -> Schedule:
+    def schedule_for(self, path: Path) -> Schedule:
+        """Return a fresh schedule for a path, as the options ask for."""
         o = self.options
         return specs.schedule(o.rule, o.tol, o.max_evaluations, path.breaks)
 

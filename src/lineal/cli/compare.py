@@ -16,7 +16,7 @@ from lineal.errors import OptionError
 
 def compare(
     model: common.ModelName,
-    text: common.Text,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="The text; - reads it from standard input.")],
     methods: Annotated[
         str, typer.Option("--methods", metavar="NAMES", help="Separated by commas; settings as in dig-greedy:steps=10.")
     ] = "ig,dig-greedy,dig-maxcount,gradient-x-input,occlusion,random",
