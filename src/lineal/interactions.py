@@ -111,7 +111,7 @@ def _at(case: Case, u: float, derivatives: bool = True) -> tuple[float, Floats]:
         slope = 3 * u * u  # ds/du
         matrix = np.zeros((t, t))
         if s > 0:
-            moving = np.flatnonzero(case.moving) if phi.requires_grad else []  # a linear F has no second derivative at all
+            moving = np.flatnonzero(np.array(case.moving) & phi.requires_grad)  # a linear F has no second derivative at all
             for j in moving:
                 row = torch.autograd.grad(phi[j], x, retain_graph=True, materialize_grads=True)[0]  # Δ_jᵀ ∂²F/∂x_j∂x
                 matrix[j] = _products(row, delta) * (-s * log) * slope

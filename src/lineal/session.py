@@ -23,7 +23,8 @@ from lineal.methods.contract import Case, Outcome, Plan
 from lineal.models import TextModel, load
 from lineal.models.base import Encoded, check_fidelity
 from lineal.models.causal import CausalLM, Prefix
-from lineal.objectives import Objective
+from lineal.models.layer import Entered
+from lineal.objectives import NO_BRANCHES, Objective, branches
 from lineal.paths import Path
 from lineal.quadrature.contract import Integral, Schedule
 
@@ -32,6 +33,7 @@ PREFIX_FROM = 8
 """Leading tokens that do not move from which running them once pays for the three passes it costs."""
 PREFIXES = 4
 """Caches of leading tokens that are kept at a time."""
+AT_A_LAYER = ("ig", "sequential-ig", "smoothgrad-ig", "gradient-x-input", "saliency", "random")
 BATCH_TOKENS = {"cpu": 1024, "cuda": 16384, "mps": 4096}
 """Points × padded length per batch. On two CPU cores 512 to 2048 were equally fast; larger only costs memory."""
 
@@ -51,7 +53,10 @@ class Options:
     held once, and let all path points read their keys and values.
     prompt, prompt_name: as in sentence-transformers' `encode`, a text (or the name of one) put before every text; it is held and shown.
     route: query or document, as in its `encode_query` and `encode_document`.
-    truncate: cut texts that are too long instead of raising. batch_tokens: points × length per batch; None picks one for the device.
+    layer: enter the model at this layer instead of at the word embeddings ("embeddings", a block's number, a module's name; see
+    `lineal.models.layer`). The path is then straight between the layer's outputs for baseline and text, and special tokens move
+    too, since they hold what they have read. truncate: cut texts that are too long instead of raising. batch_tokens: points ×
+    length per batch; None picks one for the device.
     """
 
     method: Any = "ig"
@@ -63,6 +68,7 @@ class Options:
     hold_special: bool = True
     anchor: Anchor | None = None
     share_prefix: bool = True
+    layer: str | int | None = None
     truncate: bool = False
     batch_tokens: int | None = None
     prompt: str | None = None
@@ -157,6 +163,11 @@ class Session:
         self.objective = self.target.bind(model)
         self.checked: dict[int, bool] = {}
         self.prefixes: dict[tuple[int, ...], Prefix | None] = {}
+        self.entry = None if options.layer is None else Entered(model, options.layer)
+        if self.entry is not None and self.method.name not in AT_A_LAYER:
+            raise OptionError(
+                f"the method {self.method.name} works on words and cannot enter at a layer; choose one of {listing(AT_A_LAYER)}"
+            )
         self.budget = Budget(options.batch_tokens or BATCH_TOKENS.get(model.device.type, 1024))
 
     def run(self, texts: Iterable[Any], on_points: Callable[[int], None] | None = None) -> Iterator[Attribution]:
@@ -170,7 +181,7 @@ class Session:
                 begun.append(_Begun(case, self.method.plan(case)))
                 yield from begun[-1].plan.tasks
 
-        for integral in integrate(self.model, tasks(), self.budget, on_points=on_points):
+        for integral in integrate(self.entry or self.model, tasks(), self.budget, on_points=on_points):
             first = begun[0]
             first.done.append(integral)
             if len(first.done) == len(first.plan.tasks):
@@ -195,12 +206,26 @@ class Session:
             starts = self.start(encoded)  # (t, d), or (m, t, d) for several baselines
             starts = _kept(starts if starts.dim() == 3 else starts[None], end, moving)
         encoded = replace(encoded, notes=(*encoded.notes, *baselines.notes(self.start, encoded)))
+        if self.entry is not None:
+            return self._entered(encoded, starts, end, objective)
         return Case(self.model, encoded, starts, end, tuple(moving), objective, self.schedule_for, self._prefix(encoded, moving, objective))
+
+    def _entered(self, encoded: Encoded, starts: Tensor, end: Tensor, objective: Objective) -> Case:
+        """Return the case at the layer that was asked for: one forward pass per baseline and one for the text."""
+        assert self.entry is not None, "a layer was asked for"
+        if branches(objective) != NO_BRANCHES:
+            raise OptionError("a target with several continuations cannot be entered at a layer; explain one continuation or a next token")
+        states = self.entry.states(encoded, end)
+        if not self.checked.get(-1):
+            self.entry.check(encoded, states)
+            self.checked[-1] = True
+        begun = torch.stack([self.entry.states(encoded, start) for start in starts])
+        return Case(self.entry, encoded, begun, states, (True,) * len(encoded), objective, self.schedule_for)
 
     def scores(self, case: Case) -> NDArray[np.float64]:
         """Return the (k, t) scores of a case, perhaps an altered one."""
         plan = self.method.plan(case)
-        return plan.pack(list(integrate(self.model, plan.tasks, self.budget))).integral.value
+        return plan.pack(list(integrate(self.entry or self.model, plan.tasks, self.budget))).integral.value
 
     def _prefix(self, encoded: Encoded, moving: Sequence[bool], objective: Objective) -> Prefix | None:
         """Return the leading tokens that do not move, run once; None when they are few or the model cannot share them."""
@@ -245,7 +270,7 @@ class Session:
             spread=outcome.spread,
             method=methods.spelling(self.method),
             adds_up=self.method.adds_up,
-            path=outcome.path,
+            path=outcome.path if o.layer is None else f"{outcome.path}, at layer {o.layer}",
             rule=o.rule,
             baseline=self.baseline.name,
             model=self.model.card,
