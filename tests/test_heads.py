@@ -131,7 +131,7 @@ def test_entities_are_those_of_the_pipeline() -> None:
     said = pipeline("token-classification", *model)(TEXT)
     assert said, "the random model must find something"
     record = explained(*model, TEXT, targets.entities(unit="prob"))
-    assert list(record.targets) == [f"{entry['word']}: {entry['entity']}" for entry in said]
+    assert list(record.targets) == [f"“{entry['word']}” as {entry['entity']}" for entry in said]
     np.testing.assert_allclose(record.f_input, [entry["score"] for entry in said], atol=1e-5)
 
 
