@@ -50,6 +50,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "session": LOW | RECORD | MIDDLE | {"specs", "methods", "prompts", "regions"},
     "pairs": LOW | RECORD | MIDDLE | {"specs", "methods", "costs", "tangents", "session"},
     "interactions": {"errors", "attribution", "methods", "models", "objectives", "paths", "quadrature", "session"},
+    "trust": {"errors", "attribution", "baselines", "evaluation", "metrics", "models", "removal", "session"},
     "comparison": {"errors", "attribution", "models", "generation", "session"},
     "views.compare": RECORD | {"views", "metrics.agreement"},
     "views.evaluation": {"errors", "views", "metrics"},

@@ -120,6 +120,7 @@ def deliver(
     out: Path | None = None,
     as_json: bool = False,
     strict: bool = False,
+    panels: Sequence[Any] = (),
 ) -> None:
     """Show records on standard output, write them where asked, and exit with NOT_CONVERGED if `strict` calls for it."""
     from lineal import views
@@ -136,7 +137,7 @@ def deliver(
         elif out.suffix == ".jsonl":
             write_whole(out, "".join(record.to_json() + "\n" for record in several))
         else:
-            write_page(out, several)
+            write_page(out, several, panels=panels)
         typer.echo(f"written to {out}", err=True)
     if strict and not all(record.converged for record in several):
         raise typer.Exit(NOT_CONVERGED)

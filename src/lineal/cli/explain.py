@@ -46,6 +46,7 @@ def explain(
     out: common.Out = None,
     as_json: common.AsJson = False,
     strict: common.Strict = False,
+    trust: Annotated[bool, typer.Option("--trust", help="Examine the explanation: five checks, in words, below the result.")] = False,
     device: common.Device = None,
     dtype: common.Dtype = None,
 ) -> None:
@@ -82,4 +83,15 @@ def explain(
         asked = list(dict.fromkeys(one[:1] if second is not None else one for one in texts))
         done = dict(zip(asked, session.run(asked), strict=True))
     records = [done[one[:1] if second is not None else one] for one in texts]
-    common.deliver(records, by=by, out=out, as_json=as_json, strict=strict)
+    panels = []
+    if trust:
+        from lineal.trust import examine
+        from lineal.views import trust_panel, trust_text
+
+        with common.working("Examining the explanation …"):
+            kept = {name: getattr(options, name) for name in type(options).__dataclass_fields__}
+            checks = [examine(loaded, one if second is None else one[:1], wanted, baseline=baseline, **kept)[1] for one in texts]
+        panels = [trust_panel(found) for found in checks]
+        for found in checks:
+            typer.echo(trust_text(found), err=as_json)
+    common.deliver(records, by=by, out=out, as_json=as_json, strict=strict, panels=panels)

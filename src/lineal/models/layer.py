@@ -90,7 +90,8 @@ def _found(network: Any, whole: nn.Module, layer: str | int) -> nn.Module:
         raise OptionError(
             f"there is no layer {layer!r}; choose embeddings, a number, or a module: {listing(close or [n for n in named if n])}"
         )
-    return named[layer]
+    module: nn.Module = named[layer]
+    return module
 
 
 def _depth(network: Any) -> int:

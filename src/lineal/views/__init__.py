@@ -8,6 +8,7 @@ from lineal.views.plain import to_csv, to_dataframe, to_markdown
 from lineal.views.plot import plot_bars, plot_heat, save_plot
 from lineal.views.summary import Badge, Piece, badge, sentence, spoken
 from lineal.views.terminal import render, to_text
+from lineal.views.trust import trust_panel, trust_text
 
 __all__ = [
     "Badge",
@@ -31,4 +32,6 @@ __all__ = [
     "to_dataframe",
     "to_markdown",
     "to_text",
+    "trust_panel",
+    "trust_text",
 ]

@@ -105,11 +105,13 @@ class Article:
         return {name: visible(value) for name, value in rows.items() if value}
 
 
-def page(records: Attribution | Sequence[Attribution], *, title: str | None = None, headings: Sequence[str] = ()) -> str:
+def page(
+    records: Attribution | Sequence[Attribution], *, title: str | None = None, headings: Sequence[str] = (), panels: Sequence[Markup] = ()
+) -> str:
     """Return a whole HTML page about one or several records.
 
     title: of the page; by default the beginning of the text. headings: one per record; by default what is explained.
-    Targets that share a unit share one colour scale, also across records.
+    panels: further HTML, one per record (`trust_panel`). Targets that share a unit share one colour scale, also across records.
     """
     several = [records] if isinstance(records, Attribution) else list(records)
     scales, script = _scales(several), _asset("page.js")
@@ -117,6 +119,7 @@ def page(records: Attribution | Sequence[Attribution], *, title: str | None = No
         "page.html",
         title=visible(title) if title else _title(several),
         headings=headings,
+        panels=dict(enumerate(panels)) | {i: Markup("") for i in range(len(panels), len(several))},
         articles=[_article(record, levels(record), drawn_targets(record), scales) for record in several],
         scales=scales,
         shared=_shared(several),

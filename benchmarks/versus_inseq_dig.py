@@ -1,0 +1,92 @@
+"""Discretized IG beside Inseq's on one causal language model: the same settings, the same texts, scores and seconds.
+
+Inseq puts zeros through attention where Lineal puts the baseline token's own embedding, so both are given the same path ends: the baseline
+is the unknown token's embedding, the first position included (anchor "none"), and a target token by its probability. Needs `inseq` in the
+environment (Inseq 0.7.1); run it in an environment of its own.
+
+    python benchmarks/versus_inseq_dig.py --model smollm2 --limit 2 --steps 6
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import time
+import warnings
+
+import numpy as np
+import torch
+
+import lineal
+from lineal.methods import DIG
+
+PROMPTS = (
+    "The nurse said that",
+    "Paris is the capital of",
+    "The man works as a",
+    "She opened the door and",
+    "Water boils at a temperature of",
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", default="smollm2")
+    parser.add_argument("--limit", type=int, default=2)
+    parser.add_argument("--steps", type=int, default=6, help="anchors per word; Inseq's n_steps is one more")
+    parser.add_argument("--neighbours", type=int, default=50)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    model = lineal.load(options.model)
+    theirs = inseq_model(model, options)
+    method = DIG("greedy", options.steps, options.neighbours, even=False)
+    print("| prompt | Lineal s | Inseq s | max |difference| / max |score| | Lineal Σ − ΔF | Inseq delta |")
+    print("|---|---|---|---|---|---|")
+    for prompt in PROMPTS[: options.limit]:
+        mine = explained(model, prompt, method)  # the index is built and warm after this
+        begin = time.perf_counter()
+        mine = explained(model, prompt, method)
+        middle = time.perf_counter()
+        scores, delta = inseq_scores(theirs, model, prompt, mine, options)
+        end = time.perf_counter()
+        gap = np.abs(scores - mine.scores[0]).max() / np.abs(mine.scores[0]).max()
+        print(f"| {prompt} | {middle - begin:.2f} | {end - middle:.2f} | {gap:.2e} | {mine.residual[0]:+.5f} | {delta:+.5f} |")
+        print("  Lineal", np.round(mine.scores[0], 5).tolist())
+        print("  Inseq ", np.round(scores, 5).tolist())
+
+
+def explained(model: lineal.models.TextModel, prompt: str, method: DIG) -> lineal.Attribution:
+    options = {"method": method, "rule": "left", "baseline": "unk", "anchor": "none", "hold_special": False}
+    return lineal.explain(model, prompt, lineal.targets.next_token(unit="prob"), **options)
+
+
+def inseq_model(model: lineal.models.TextModel, options: argparse.Namespace) -> object:
+    import inseq
+
+    tokenizer = copy.deepcopy(model.tokenizer)
+    return inseq.load_model(copy.deepcopy(model.module), "discretized_integrated_gradients", tokenizer=tokenizer, device="cpu")
+
+
+def inseq_scores(
+    theirs: object, model: lineal.models.TextModel, prompt: str, mine: lineal.Attribution, options: argparse.Namespace
+) -> tuple:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        out = theirs.attribute(
+            prompt,
+            prompt + mine.targets[0],
+            attributed_fn="probability",
+            show_progress=False,
+            attribute_target=False,
+            n_steps=options.steps + 1,
+            strategy="greedy",
+            return_convergence_delta=True,
+            output_step_attributions=True,
+        )
+    step = out.sequence_attributions[0]
+    scores = step.target_attributions.double().sum(dim=-1)[: len(mine.tokens), -1].numpy()
+    return scores, float(step.step_scores["deltas"][-1]) if "deltas" in step.step_scores else float("nan")
+
+
+if __name__ == "__main__":
+    main()
