@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from lineal.cli import common
+from lineal.cli import common, pairs_common
+from lineal.pair_attribution import Matches, PairAttribution
 from lineal.stored import load_result
 
 
@@ -19,5 +20,10 @@ def show(
     strict: common.Strict = False,
 ) -> None:
     """Show a stored result in the terminal, or write its page."""
+    record = load_result(result)
+    if isinstance(record, (PairAttribution, Matches)):
+        pairs_common.check_out(out)
+        pairs_common.deliver(record, out=out, as_json=as_json, strict=strict)
+        return
     common.check_out(out)
-    common.deliver(load_result(result), by=by, out=out, as_json=as_json, strict=strict)
+    common.deliver(record, by=by, out=out, as_json=as_json, strict=strict)

@@ -4,6 +4,9 @@ from lineal.views.bars import Bar, bars
 from lineal.views.cells import By, Cell, cells
 from lineal.views.compare import comparison_page
 from lineal.views.html import page, repr_html
+from lineal.views.pair_html import matches_page, pair_page
+from lineal.views.pair_plot import plot_alignment, plot_pair
+from lineal.views.pair_terminal import render_matches, render_pair
 from lineal.views.plain import to_csv, to_dataframe, to_markdown
 from lineal.views.plot import plot_bars, plot_heat, save_plot
 from lineal.views.summary import Badge, Piece, badge, sentence, spoken
@@ -20,10 +23,16 @@ __all__ = [
     "bars",
     "cells",
     "comparison_page",
+    "matches_page",
     "page",
+    "pair_page",
+    "plot_alignment",
     "plot_bars",
     "plot_heat",
+    "plot_pair",
     "render",
+    "render_matches",
+    "render_pair",
     "repr_html",
     "save_plot",
     "sentence",

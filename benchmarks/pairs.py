@@ -1,0 +1,261 @@
+"""Measure pair matrices: exactness, cost, sanity, usefulness, and the choice of the reference.
+
+    python benchmarks/pairs.py exactness --limit 200     # residuals, correlation with human scores
+    python benchmarks/pairs.py references --limit 24     # what each baseline does to the parts
+    python benchmarks/pairs.py alignment --limit 100     # strongest cell per row against exact word matches
+    python benchmarks/pairs.py cost --nodes 24           # time and peak memory of forward, reverse and a peer, each in its own process
+
+Pairs: SemEval STS 2015, images and headlines, from ../shared/data/sts (or $LINEAL_SHARED). Model: minilm.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import numpy as np
+import torch
+
+import lineal
+from lineal.models.base import Encoded, TextModel, answer, evaluating
+from lineal.pair_attribution import PairAttribution
+
+SHARED = Path(os.environ.get("LINEAL_SHARED") or Path(__file__).parents[2] / "shared")
+FILES = ("images-2015.tsv", "headlines-2015.tsv")
+
+
+@dataclass(frozen=True)
+class Row:
+    score: float
+    a: str
+    b: str
+
+
+def rows(limit: int, least: float = 0.0, seed: int = 0) -> list[Row]:
+    """Return scored pairs, half of them from each file, drawn at random."""
+    found = []
+    for name in FILES:
+        lines = (SHARED / "data" / "sts" / name).read_text(encoding="utf-8").splitlines()
+        scored = [Row(float(s), a, b) for s, a, b in (line.split("\t")[:3] for line in lines) if s and float(s) >= least]
+        chosen = np.random.default_rng(seed).permutation(len(scored))[: (limit + 1) // 2]
+        found += [scored[i] for i in chosen]
+    return found[:limit]
+
+
+def spearman(x: Sequence[float], y: Sequence[float]) -> float:
+    ranks = [np.argsort(np.argsort(values)) for values in (x, y)]
+    return float(np.corrcoef(*ranks)[0, 1])
+
+
+def exactness(limit: int, tol: float) -> None:
+    model, pairs, begun = lineal.load("minilm"), rows(limit), time.process_time()
+    records = [lineal.explain_pair(model, row.a, row.b, tol=tol) for row in pairs]
+    seconds = time.process_time() - begun
+    residual = np.array([abs(r.residual) for r in records])
+    error = np.array([r.error for r in records])
+    human = [row.score for row in pairs]
+    print(f"pairs {len(pairs)}, tol {tol}, converged {sum(r.converged for r in records)}, {seconds / len(pairs):.2f} s of CPU each")
+    print(f"|residual|: worst {residual.max():.2e}, median {np.median(residual):.2e}; within the stated error: {int((residual <= error).sum())}")
+    print(f"stated error: median {np.median(error):.2e}; |residual| / error: worst {(residual / error).max():.3f}")
+    print(f"points per text: median {np.median([r.a.evaluations for r in records]):.0f}, most {max(r.a.evaluations for r in records)}")
+    print(f"modes: {sorted({r.a.mode for r in records} | {r.b.mode for r in records})}")
+    for name, values in {
+        "similarity": [r.similarity for r in records],
+        "sum of the matrix": [r.matrix.sum() for r in records],
+        "explained share": [r.explained for r in records],
+        "largest cell": [r.words().matrix.max() for r in records],
+    }.items():
+        print(f"Spearman with human scores, {name}: {spearman(values, human):.3f}")
+    for row, pair in list(zip(pairs, records, strict=True))[:10]:
+        other = lineal.explain_pair(model, row.b, row.a, tol=tol)
+        assert np.abs(pair.matrix - other.matrix.T).max() < 1e-4, "swapped texts transpose the matrix"
+    print("swapped texts transpose the matrix: 10 of 10 pairs, to 1e-4")
+
+
+@dataclass(frozen=True)
+class Word:
+    """One token of the vocabulary at every position that moves."""
+
+    token: int
+    name: str = "one vocabulary word"
+
+    def bind(self, model: TextModel) -> Callable[[Encoded], torch.Tensor]:
+        with torch.no_grad():
+            vector = model.embed(torch.tensor([self.token]))[0]
+        return lambda encoded: vector.expand(len(encoded), -1)
+
+
+def reference_embedding(model: TextModel, encoded: Encoded, token: int) -> np.ndarray:
+    """ê of the text with every content token replaced by one token."""
+    with evaluating(model.module), torch.no_grad():
+        ids = encoded.features["input_ids"].clone()
+        ids[[i for i, role in enumerate(encoded.roles) if role == "content"]] = token
+        found = model.run({name: value[None] for name, value in encoded.features.items()} | {"input_ids": ids[None]}, None, None)[0]
+    return torch.nn.functional.normalize(found, dim=-1).numpy()
+
+
+def orthogonal(model: TextModel, row: Row, candidates: Sequence[int]) -> dict[str, Any]:
+    """Choose for each text the candidate whose reference is most nearly orthogonal to the other text, and to the other reference."""
+    a, b = model.encode([row.a]), model.encode([row.b])
+    e_a, e_b = (torch.nn.functional.normalize(answer(model, one), dim=-1).numpy() for one in (a, b))
+    left = np.stack([reference_embedding(model, a, token) for token in candidates])
+    right = np.stack([reference_embedding(model, b, token) for token in candidates])
+    cost = np.abs(left @ e_b)[:, None] + np.abs(right @ e_a)[None, :] + np.abs(left @ right.T)
+    i, j = np.unravel_index(int(np.argmin(cost)), cost.shape)
+    return {"baseline": Word(candidates[i]), "baseline_b": Word(candidates[j])}
+
+
+def references(limit: int) -> None:
+    model, pairs = lineal.load("minilm"), rows(limit, least=3.5)
+    words = [(t, i) for t, i in model.tokenizer.get_vocab().items() if re.fullmatch(r"[a-z]{4,}", t)]
+    chosen = np.random.default_rng(0).permutation(len(words))[:48]
+    candidates = [words[i][1] for i in sorted(chosen)]
+    print("| reference | matrix | rows + columns | bias | explained | error / mass | points | top-1 words |")
+    print("|---|---|---|---|---|---|---|---|")
+    for name in ("mask", "pad", "unk", "mean", "zero", "orthogonal"):
+        records = []
+        for row in pairs:
+            how = orthogonal(model, row, candidates) if name == "orthogonal" else {"baseline": name}
+            records.append(lineal.explain_pair(model, row.a, row.b, **how))
+        hits = [top1(record.words().matrix, *shared(record.words())) for record in records]
+        right, all_ = (sum(hit[i] for hit in hits) for i in (0, 1))
+        print(
+            f"| {name} | {np.mean([r.matrix.sum() for r in records]):+.3f} "
+            f"| {np.mean([r.row_terms.sum() + r.column_terms.sum() for r in records]):+.3f} | {np.mean([r.bias for r in records]):+.3f} "
+            f"| {np.median([r.explained for r in records]):.2f} | {np.median([r.error / r.mass for r in records]):.4f} "
+            f"| {np.median([r.evaluations / 2 for r in records]):.0f} | {right / max(1, all_):.3f} of {all_} |",
+            flush=True,
+        )
+
+
+def shared(pair: PairAttribution) -> tuple[list[int], list[int]]:
+    """Return rows and columns of the words (of letters) that occur exactly once in both texts."""
+    left, right = ([token.lower() for token in side.tokens] for side in (pair.a, pair.b))
+    both = [w for w in left if w.isalpha() and left.count(w) == 1 and right.count(w) == 1]
+    return [left.index(w) for w in both], [right.index(w) for w in both]
+
+
+def top1(matrix: np.ndarray, at: Sequence[int], expected: Sequence[int]) -> tuple[int, int]:
+    """Return (hits, words): rows whose largest cell is the same word of the other text."""
+    return sum(int(np.argmax(matrix[i])) == j for i, j in zip(at, expected, strict=True)), len(at)
+
+
+def alignment(limit: int) -> None:
+    """Compare three matrices on exact word matches in paraphrases, content cells only."""
+    from transformers import AutoModel
+
+    model = lineal.load("minilm")
+    network = AutoModel.from_pretrained(model.module[0].model.config._name_or_path, attn_implementation="eager").eval()
+    counts: dict[str, list[int]] = {}
+    for row in rows(limit, least=4.0):
+        record = lineal.explain_pair(model, row.a, row.b)
+        words = record.words()
+        at, expected = shared(words)
+        inside = [np.array([role == "content" for role in side.roles]) for side in (words.a, words.b)]
+        matrices = {"matrix": words.matrix, "attention of the last layer": attention(network, model, record), "cosine of token vectors": contextual(network, model, record)}
+        for name, matrix in matrices.items():
+            masked = np.where(inside[0][:, None] & inside[1][None, :], matrix, -np.inf)
+            hits, total = top1(masked, at, expected)
+            count = counts.setdefault(name, [0, 0])
+            count[0] += hits
+            count[1] += total
+    for name, (hits, total) in counts.items():
+        print(f"{name}: {hits / total:.3f} ({hits} of {total} words in {limit} paraphrases)")
+
+
+def by_words(cells: np.ndarray, record: PairAttribution, mean: bool) -> np.ndarray:
+    """Sum or average a token matrix to the record's words."""
+    summed = record.model_copy(update={"matrix": cells}).words().matrix
+    sizes = record.model_copy(update={"matrix": np.ones_like(cells)}).words().matrix
+    return summed / sizes if mean else summed
+
+
+def attention(network: Any, model: TextModel, record: PairAttribution) -> np.ndarray:
+    """Mean over heads of what the first text's tokens attend to in the second, both read in one sequence."""
+    ids = [model.tokenizer(text, add_special_tokens=True)["input_ids"] for text in record.texts]
+    joined = torch.tensor([ids[0] + ids[1][1:]])
+    types = torch.tensor([[0] * len(ids[0]) + [1] * (len(ids[1]) - 1)])
+    with torch.no_grad():
+        last = network(input_ids=joined, token_type_ids=types, output_attentions=True).attentions[-1][0].mean(dim=0).numpy()
+    cells = np.concatenate([np.zeros((len(ids[0]), 1)), last[: len(ids[0]), len(ids[0]) :]], axis=1)
+    return by_words(cells, record, mean=False)
+
+
+def contextual(network: Any, model: TextModel, record: PairAttribution) -> np.ndarray:
+    vectors = []
+    with torch.no_grad():
+        for text in record.texts:
+            ids = torch.tensor([model.tokenizer(text)["input_ids"]])
+            vectors.append(torch.nn.functional.normalize(network(input_ids=ids).last_hidden_state[0], dim=-1).numpy())
+    return by_words(vectors[0] @ vectors[1].T, record, mean=True)
+
+
+def cost(nodes: int, threads: int) -> None:
+    """Run every way in its own process on the same pair and nodes, and print CPU seconds and the memory beyond the loaded model."""
+    found = {}
+    for way in ("forward", "reverse", "retrivex"):
+        done = subprocess.run([sys.executable, __file__, "one", way, "--nodes", str(nodes), "--threads", str(threads)], capture_output=True, text=True, check=False)
+        if done.returncode:
+            print(f"{way}: failed: {done.stderr.strip().splitlines()[-1]}")
+            continue
+        found[way] = json.loads(done.stdout.strip().splitlines()[-1])
+        own = found[way]
+        print(f"{way}: {own['cpu']:.1f} s CPU, {own['wall']:.1f} s, {own['memory']:.0f} MB beyond the loaded model, sum of matrix {own['sum']:.5f}", flush=True)
+
+
+PAIR = Row(4.0, "A small brown dog is chewing on a big wooden stick in the yard.", "A puppy gnaws on a piece of wood outside.")
+
+
+def one(way: str, nodes: int) -> None:
+    def peak() -> float:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+    if way == "retrivex":
+        from retrivex import IntJacobianExplainableTransformer
+
+        folder = lineal.load("minilm").module[0].model.config._name_or_path
+        model = IntJacobianExplainableTransformer(folder, device="cpu")
+        run: Callable[[], Any] = lambda: model.explain(PAIR.a, PAIR.b, layer_index=0, num_interpolation_steps=nodes)[0]
+    else:
+        model = lineal.load("minilm")
+        lineal.explain_pair(model, "a b", "c d", mode="forward", rule="gauss:2")
+        run = lambda: lineal.explain_pair(model, PAIR.a, PAIR.b, mode=way, rule=f"gauss:{nodes}").matrix  # type: ignore[arg-type]
+    before, cpu, wall = peak(), time.process_time(), time.perf_counter()
+    matrix = run()
+    print(json.dumps({"cpu": time.process_time() - cpu, "wall": time.perf_counter() - wall, "memory": peak() - before, "sum": float(np.asarray(matrix).sum())}))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("exactness", "references", "alignment", "cost", "one"))
+    parser.add_argument("way", nargs="?", default="forward")
+    parser.add_argument("--limit", type=int, default=20)
+    parser.add_argument("--tol", type=float, default=0.01)
+    parser.add_argument("--nodes", type=int, default=24)
+    parser.add_argument("--threads", type=int, default=1)
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    if given.what == "one":
+        one(given.way, given.nodes)
+    elif given.what == "cost":
+        cost(given.nodes, given.threads)
+    elif given.what == "exactness":
+        exactness(given.limit, given.tol)
+    else:
+        {"references": references, "alignment": alignment}[given.what](given.limit)
+
+
+if __name__ == "__main__":
+    main()

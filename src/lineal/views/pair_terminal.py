@@ -1,0 +1,110 @@
+"""Pairs and ranked matches in a terminal: the finding, the strongest pairs of words, the four parts."""
+
+from __future__ import annotations
+
+import io
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from lineal.pair_attribution import Matches, PairAttribution
+from lineal.views import pair_summary
+from lineal.views.cells import short, visible
+from lineal.views.grid import grid
+from lineal.views.numbers import fixed, number, places
+from lineal.views.palette import ink, strength
+from lineal.views.pair_html import tinted
+
+STRONGEST = 12
+"""Pairs of words that are listed."""
+WIDTH = 20
+"""Characters of the longest bar."""
+
+
+def render_pair(record: PairAttribution, limit: int = STRONGEST) -> RenderableType:
+    """Return one pair for a `rich` console."""
+    return Group(_verdict(record), _finding(record), _words(record, limit), _parts(record), *_notes(record))
+
+
+def render_matches(matches: Matches, limit: int = 3) -> RenderableType:
+    """Return a ranked table for a `rich` console: similarity, the document, the strongest pairs of words behind the match."""
+    table = Table(box=None, padding=(0, 1), title=f"Matches of “{visible(short(matches.query, 60))}”", title_justify="left")
+    table.add_column("", justify="right")
+    table.add_column("similarity", justify="right")
+    table.add_column("document", ratio=3)
+    table.add_column("words behind it", ratio=2)
+    for rank, (number_, pair) in enumerate(zip(matches.order, matches.pairs, strict=False), start=1):
+        links = ", ".join(f"{visible(m.left)}–{visible(m.right)} {fixed(m.score, 3)}" for m in pair.words().strongest(limit))
+        similarity = f"{number(pair.similarity)}{'' if pair.converged else ' ⚠'}"
+        table.add_row(str(rank), similarity, _document(pair, number_), Text(links))
+    for rank, (number_, similarity_) in enumerate(list(zip(matches.order, matches.similarities, strict=True))[len(matches.pairs) :]):
+        table.add_row(str(len(matches.pairs) + rank + 1), number(similarity_), Text(f"document {number_ + 1}"), Text("not explained", style="dim"))
+    if matches.converged:
+        return table
+    return Group(Text(matches.stop.value, style="bold red"), table)
+
+
+def to_text(record: PairAttribution | Matches, *, width: int = 100) -> str:
+    """Return the same view as a plain string without colours, for logs and pipes."""
+    file = io.StringIO()
+    console = Console(file=file, width=width, color_system=None, force_terminal=False, legacy_windows=False)
+    console.print(render_matches(record) if isinstance(record, Matches) else render_pair(record))
+    return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
+
+
+def _verdict(record: PairAttribution) -> Text:
+    headline, reason = pair_summary.verdict(record)
+    line = f"{headline} · " + " · ".join(pair_summary.facts(record))
+    return Text(line, style="dim") if record.converged else Text(f"{headline.upper()}: {reason}\n{line}", style="bold red")
+
+
+def _finding(record: PairAttribution) -> Text:
+    text = Text()
+    styles = {"name": "bold italic", "up": _style(1.0), "down": _style(-1.0), "warning": "bold red"}
+    for piece in pair_summary.sentence(record):
+        text.append(piece.text, styles.get(piece.kind, ""))
+    return Text("\n").join([text, Text()])
+
+
+def _words(record: PairAttribution, limit: int) -> Table:
+    table = Table(box=None, padding=(0, 1), show_header=True, header_style="dim")
+    table.add_column("text 1", justify="right")
+    table.add_column("text 2")
+    table.add_column(record.unit, justify="right")
+    table.add_column("")
+    found, largest = record.words().strongest(limit), grid(record).largest
+    for match in found:
+        bar = "█" * max(1, round(WIDTH * strength(match.score, largest)))
+        score = Text(fixed(match.score, min(4, places(largest))))
+        table.add_row(Text(short(visible(match.left), 30)), Text(short(visible(match.right), 30)), score, Text(bar, style=_style(match.score)))
+    return table
+
+
+def _parts(record: PairAttribution) -> Table:
+    table = Table(box=None, padding=(0, 1), show_header=False)
+    table.add_column(justify="right")
+    table.add_column(justify="right")
+    table.add_column(style="dim")
+    table.add_row("", "", "")
+    for name, value, why in pair_summary.parts(record):
+        table.add_row(name, fixed(value, 4), visible(why))
+    table.add_row("less the residual", fixed(-record.residual, 4), "what the integrals miss")
+    table.add_row(Text(f"similarity ({record.unit})", style="bold"), Text(fixed(record.similarity, 4), style="bold"), pair_summary.explained(record))
+    return table
+
+
+def _notes(record: PairAttribution) -> list[Text]:
+    return [Text(visible(note), style="yellow") for note in record.notes]
+
+
+def _document(pair: PairAttribution, position: int, limit: int = 160) -> Text:
+    text = Text(f"[{position + 1}] ", style="dim")
+    for piece in tinted(pair):
+        text.append(visible(piece.text), "" if piece.score is None or piece.share < 0.15 else f"{_style(piece.score)} not dim")
+    text.truncate(limit, overflow="ellipsis")
+    return text
+
+
+def _style(value: float) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*ink(value, dark=True))
