@@ -38,6 +38,8 @@ FILES = ("images-2015.tsv", "headlines-2015.tsv")
 
 @dataclass(frozen=True)
 class Row:
+    """Two sentences and how similar people found them, 0 to 5."""
+
     score: float
     a: str
     b: str
@@ -67,7 +69,8 @@ def exactness(limit: int, tol: float) -> None:
     error = np.array([r.error for r in records])
     human = [row.score for row in pairs]
     print(f"pairs {len(pairs)}, tol {tol}, converged {sum(r.converged for r in records)}, {seconds / len(pairs):.2f} s of CPU each")
-    print(f"|residual|: worst {residual.max():.2e}, median {np.median(residual):.2e}; within the stated error: {int((residual <= error).sum())}")
+    covered = int((residual <= error).sum())
+    print(f"|residual|: worst {residual.max():.2e}, median {np.median(residual):.2e}; within the stated error: {covered}")
     print(f"stated error: median {np.median(error):.2e}; |residual| / error: worst {(residual / error).max():.3f}")
     print(f"points per text: median {np.median([r.a.evaluations for r in records]):.0f}, most {max(r.a.evaluations for r in records)}")
     print(f"modes: {sorted({r.a.mode for r in records} | {r.b.mode for r in records})}")
@@ -92,6 +95,7 @@ class Word:
     name: str = "one vocabulary word"
 
     def bind(self, model: TextModel) -> Callable[[Encoded], torch.Tensor]:
+        """Look its embedding up."""
         with torch.no_grad():
             vector = model.embed(torch.tensor([self.token]))[0]
         return lambda encoded: vector.expand(len(encoded), -1)
@@ -117,14 +121,14 @@ def orthogonal(model: TextModel, row: Row, candidates: Sequence[int]) -> dict[st
     return {"baseline": Word(candidates[i]), "baseline_b": Word(candidates[j])}
 
 
-def references(limit: int) -> None:
+def references(limit: int, names: Sequence[str] = ("mask", "pad", "unk", "mean", "zero", "orthogonal")) -> None:
     model, pairs = lineal.load("minilm"), rows(limit, least=3.5)
     words = [(t, i) for t, i in model.tokenizer.get_vocab().items() if re.fullmatch(r"[a-z]{4,}", t)]
     chosen = np.random.default_rng(0).permutation(len(words))[:48]
     candidates = [words[i][1] for i in sorted(chosen)]
     print("| reference | matrix | rows + columns | bias | explained | error / mass | points | top-1 words |")
     print("|---|---|---|---|---|---|---|---|")
-    for name in ("mask", "pad", "unk", "mean", "zero", "orthogonal"):
+    for name in names:
         records = []
         for row in pairs:
             how = orthogonal(model, row, candidates) if name == "orthogonal" else {"baseline": name}
@@ -164,7 +168,11 @@ def alignment(limit: int) -> None:
         words = record.words()
         at, expected = shared(words)
         inside = [np.array([role == "content" for role in side.roles]) for side in (words.a, words.b)]
-        matrices = {"matrix": words.matrix, "attention of the last layer": attention(network, model, record), "cosine of token vectors": contextual(network, model, record)}
+        matrices = {
+            "matrix": words.matrix,
+            "attention of the last layer": attention(network, model, record),
+            "cosine of token vectors": contextual(network, model, record),
+        }
         for name, matrix in matrices.items():
             masked = np.where(inside[0][:, None] & inside[1][None, :], matrix, -np.inf)
             hits, total = top1(masked, at, expected)
@@ -206,13 +214,21 @@ def cost(nodes: int, threads: int) -> None:
     """Run every way in its own process on the same pair and nodes, and print CPU seconds and the memory beyond the loaded model."""
     found = {}
     for way in ("forward", "reverse", "retrivex"):
-        done = subprocess.run([sys.executable, __file__, "one", way, "--nodes", str(nodes), "--threads", str(threads)], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [sys.executable, __file__, "one", way, "--nodes", str(nodes), "--threads", str(threads)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         if done.returncode:
             print(f"{way}: failed: {done.stderr.strip().splitlines()[-1]}")
             continue
         found[way] = json.loads(done.stdout.strip().splitlines()[-1])
         own = found[way]
-        print(f"{way}: {own['cpu']:.1f} s CPU, {own['wall']:.1f} s, {own['memory']:.0f} MB beyond the loaded model, sum of matrix {own['sum']:.5f}", flush=True)
+        print(
+            f"{way}: {own['cpu']:.1f} s CPU, {own['wall']:.1f} s, {own['memory']:.0f} MB beyond the model, Σ matrix {own['sum']:.5f}",
+            flush=True,
+        )
 
 
 PAIR = Row(4.0, "A small brown dog is chewing on a big wooden stick in the yard.", "A puppy gnaws on a piece of wood outside.")
@@ -223,18 +239,32 @@ def one(way: str, nodes: int) -> None:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
     if way == "retrivex":
-        from retrivex import IntJacobianExplainableTransformer
+        from retrivex.stransformers import IntJacobianExplainableTransformer
 
         folder = lineal.load("minilm").module[0].model.config._name_or_path
         model = IntJacobianExplainableTransformer(folder, device="cpu")
-        run: Callable[[], Any] = lambda: model.explain(PAIR.a, PAIR.b, layer_index=0, num_interpolation_steps=nodes)[0]
+
+        def run() -> Any:
+            return model.explain(PAIR.a, PAIR.b, layer_index=0, num_interpolation_steps=nodes)[0]
     else:
         model = lineal.load("minilm")
-        lineal.explain_pair(model, "a b", "c d", mode="forward", rule="gauss:2")
-        run = lambda: lineal.explain_pair(model, PAIR.a, PAIR.b, mode=way, rule=f"gauss:{nodes}").matrix  # type: ignore[arg-type]
+        lineal.explain_pair(model, "a b", "c d", mode="forward", rule="gauss:2")  # the first run pays for what later ones do not
+
+        def run() -> Any:
+            return lineal.explain_pair(model, PAIR.a, PAIR.b, mode=way, rule=f"gauss:{nodes}").matrix
+
     before, cpu, wall = peak(), time.process_time(), time.perf_counter()
     matrix = run()
-    print(json.dumps({"cpu": time.process_time() - cpu, "wall": time.perf_counter() - wall, "memory": peak() - before, "sum": float(np.asarray(matrix).sum())}))
+    print(
+        json.dumps(
+            {
+                "cpu": time.process_time() - cpu,
+                "wall": time.perf_counter() - wall,
+                "memory": peak() - before,
+                "sum": float(np.asarray(matrix).sum()),
+            }
+        )
+    )
 
 
 def main() -> None:
@@ -242,6 +272,7 @@ def main() -> None:
     parser.add_argument("what", choices=("exactness", "references", "alignment", "cost", "one"))
     parser.add_argument("way", nargs="?", default="forward")
     parser.add_argument("--limit", type=int, default=20)
+    parser.add_argument("--names", nargs="+", default=["mask", "pad", "unk", "mean", "zero", "orthogonal"], help="references to compare")
     parser.add_argument("--tol", type=float, default=0.01)
     parser.add_argument("--nodes", type=int, default=24)
     parser.add_argument("--threads", type=int, default=1)
@@ -253,8 +284,10 @@ def main() -> None:
         cost(given.nodes, given.threads)
     elif given.what == "exactness":
         exactness(given.limit, given.tol)
+    elif given.what == "references":
+        references(given.limit, given.names)
     else:
-        {"references": references, "alignment": alignment}[given.what](given.limit)
+        alignment(given.limit)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -37,7 +37,7 @@ def pair(
     pairs_common.check_out(out)
     first, second = common.read_text(a), common.read_text(b)
     loaded = load(model, device=device, dtype=dtype)
-    shared = {"baseline": baseline, "tol": tol, "rule": rule, "max_evaluations": max_evaluations, "truncate": truncate}
+    shared: dict[str, Any] = {"baseline": baseline, "tol": tol, "rule": rule, "max_evaluations": max_evaluations, "truncate": truncate}
     if loaded.card.kind == "classifier":
         common.check_out(out)
         common.deliver(explain(loaded, (first, second), **shared), out=out, as_json=as_json, strict=strict)

@@ -18,7 +18,9 @@ ModeName = Annotated[
 ]
 Out = Annotated[
     Path | None,
-    typer.Option("--out", metavar="FILE", help="Write FILE.html, FILE.json, or a figure: FILE.png, FILE.svg, FILE.pdf.", show_default=False),
+    typer.Option(
+        "--out", metavar="FILE", help="Write FILE.html, FILE.json, or a figure: FILE.png, FILE.svg, FILE.pdf.", show_default=False
+    ),
 ]
 FIGURES = (".png", ".svg", ".pdf")
 

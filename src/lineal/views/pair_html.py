@@ -66,7 +66,9 @@ def pair_page(record: PairAttribution, *, title: str | None = None) -> str:
     """Return a whole HTML page about one pair."""
     heading = title or f"{short(visible(record.a.text), 40)} ↔ {short(visible(record.b.text), 40)}"
     drawing = Drawing(0, record, grid(record))
-    return _render("pair.html", title=visible(heading), drawings=[drawing], data=_json({"record": record.to_dict(), "grids": [_cells(drawing)]}))
+    return _render(
+        "pair.html", title=visible(heading), drawings=[drawing], data=_json({"record": record.to_dict(), "grids": [_cells(drawing)]})
+    )
 
 
 def matches_page(matches: Matches, *, title: str | None = None) -> str:
@@ -126,7 +128,14 @@ def _render(template: str, **what: Any) -> str:
         loader=PackageLoader("lineal.views", "assets"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {"visible": visible, "short": short, "number": numbers.number, "signed": numbers.signed, "fixed": numbers.fixed}
-    environment.globals |= {"strength": strength, "summary": pair_summary, "tinted": tinted, "LABEL": LABEL, "GAP": GAP, "enumerate": enumerate}
+    environment.globals |= {
+        "strength": strength,
+        "summary": pair_summary,
+        "tinted": tinted,
+        "LABEL": LABEL,
+        "GAP": GAP,
+        "enumerate": enumerate,
+    }
     return environment.get_template(template).render(
         style=Markup(_asset("marks.css") + _asset("page.css") + _asset("pair.css")),
         script=Markup(script),

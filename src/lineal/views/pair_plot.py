@@ -60,7 +60,11 @@ def plot_alignment(record: PairAttribution) -> Figure:
         share = strength(link.score, drawn.largest)
         path = Path([(0.02, top), (0.5, top), (0.5, bottom), (0.98, bottom)], [Path.MOVETO, Path.CURVE4, Path.CURVE4, Path.CURVE4])
         style = {"linestyle": "-" if link.score > 0 else (0, (4, 2)), "capstyle": "round"}
-        axes.add_patch(PathPatch(path, fill=False, edgecolor=_hex(ink(link.score, dark=False)), linewidth=0.5 + 5 * share, alpha=0.35 + 0.6 * share, **style))
+        axes.add_patch(
+            PathPatch(
+                path, fill=False, edgecolor=_hex(ink(link.score, dark=False)), linewidth=0.5 + 5 * share, alpha=0.35 + 0.6 * share, **style
+            )
+        )
     _words(axes, drawn, most)
     axes.set_xlim(-0.6, 1.6)
     axes.set_ylim(most - 0.3, -0.7)

@@ -44,8 +44,9 @@ def explained(record: PairAttribution) -> str:
 
 def facts(record: PairAttribution) -> tuple[str, ...]:
     """Return error, residual and work as short phrases."""
+    share = percent(record.error / record.mass if record.mass else 0.0)
     return (
-        f"all cells together off by at most {number(record.error, 2)} ({percent(record.error / record.mass if record.mass else 0.0)} of mass)",
+        f"all cells together off by at most {number(record.error, 2)} ({share} of mass)",
         f"residual {signed(record.residual, 2)}",
         f"{count(record.evaluations, 'path point')}, {work(record)}",
     )

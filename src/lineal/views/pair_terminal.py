@@ -13,8 +13,8 @@ from lineal.views import pair_summary
 from lineal.views.cells import short, visible
 from lineal.views.grid import grid
 from lineal.views.numbers import fixed, number, places
-from lineal.views.palette import ink, strength
 from lineal.views.pair_html import tinted
+from lineal.views.palette import ink, strength
 
 STRONGEST = 12
 """Pairs of words that are listed."""
@@ -39,7 +39,9 @@ def render_matches(matches: Matches, limit: int = 3) -> RenderableType:
         similarity = f"{number(pair.similarity)}{'' if pair.converged else ' ⚠'}"
         table.add_row(str(rank), similarity, _document(pair, number_), Text(links))
     for rank, (number_, similarity_) in enumerate(list(zip(matches.order, matches.similarities, strict=True))[len(matches.pairs) :]):
-        table.add_row(str(len(matches.pairs) + rank + 1), number(similarity_), Text(f"document {number_ + 1}"), Text("not explained", style="dim"))
+        table.add_row(
+            str(len(matches.pairs) + rank + 1), number(similarity_), Text(f"document {number_ + 1}"), Text("not explained", style="dim")
+        )
     if matches.converged:
         return table
     return Group(Text(matches.stop.value, style="bold red"), table)
@@ -77,7 +79,9 @@ def _words(record: PairAttribution, limit: int) -> Table:
     for match in found:
         bar = "█" * max(1, round(WIDTH * strength(match.score, largest)))
         score = Text(fixed(match.score, min(4, places(largest))))
-        table.add_row(Text(short(visible(match.left), 30)), Text(short(visible(match.right), 30)), score, Text(bar, style=_style(match.score)))
+        table.add_row(
+            Text(short(visible(match.left), 30)), Text(short(visible(match.right), 30)), score, Text(bar, style=_style(match.score))
+        )
     return table
 
 
@@ -90,7 +94,9 @@ def _parts(record: PairAttribution) -> Table:
     for name, value, why in pair_summary.parts(record):
         table.add_row(name, fixed(value, 4), visible(why))
     table.add_row("less the residual", fixed(-record.residual, 4), "what the integrals miss")
-    table.add_row(Text(f"similarity ({record.unit})", style="bold"), Text(fixed(record.similarity, 4), style="bold"), pair_summary.explained(record))
+    table.add_row(
+        Text(f"similarity ({record.unit})", style="bold"), Text(fixed(record.similarity, 4), style="bold"), pair_summary.explained(record)
+    )
     return table
 
 

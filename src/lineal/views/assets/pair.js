@@ -61,8 +61,9 @@
         const here = document.activeElement;
         if (!step || here.tagName !== "TD") return;
         const row = table.rows[here.parentElement.rowIndex + step[0]];
-        const next = row && row.cells[here.cellIndex + step[1]];
-        if (!next || next.tagName !== "TD") return;
+        let next = row && row.cells[here.cellIndex + step[1]];
+        if (next && next.classList.contains("gap")) next = row.cells[here.cellIndex + 2 * step[1]];
+        if (!next || !next.classList.contains("u")) return;
         event.preventDefault();
         here.tabIndex = -1;
         next.tabIndex = 0;

@@ -1,0 +1,46 @@
+"""Forward mode, reverse mode and central differences agree on every encoder family; where one is missing, another is taken."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lineal.costs import Costs, costs
+from lineal.field import Problem, Request, evaluate
+from lineal.models.base import evaluating
+from lineal.pairs import PairOptions, Pairs
+from lineal.paths import Straight
+from lineal.tangents import Mode
+from tests.families import FAMILIES, TEXTS, Family
+
+ENCODERS = [family for family in FAMILIES if "encoder" in family.tasks and "encoder" not in (family.refused or {})]
+NO_FORWARD = {"BLOOM"}  # writes in place where forward mode cannot follow
+CLOSE = 1e-4
+"""Largest difference of forward and reverse mode relative to the largest derivative: rounding in float32, many times over."""
+
+
+@pytest.mark.parametrize("family", ENCODERS, ids=lambda family: family.name)
+def test_all_modes_agree(family: Family) -> None:
+    model = family.load("encoder")
+    case = Pairs(model, model, "unk", None, PairOptions()).first.case(TEXTS[0])
+    problem = Problem(case.encoded, Straight(case.starts[0], case.end), case.objective)
+    request = [Request(problem, (0.2, 0.9), np.ones(problem.k, dtype=bool))]
+    with evaluating(model.module):
+        reverse, central = (evaluate(model, request, mode)[0] for mode in (Mode.REVERSE, Mode.CENTRAL))
+        forward = evaluate(model, request, Mode.FORWARD)[0] if family.name not in NO_FORWARD else reverse
+    size = np.abs(reverse.derivatives).max()
+    assert size > 1e-6
+    assert np.abs(forward.values - reverse.values).max() < CLOSE
+    assert np.abs(forward.derivatives - reverse.derivatives).max() < CLOSE * size
+    assert np.abs(central.derivatives - reverse.derivatives).max() < 5e-3 * size
+    assert np.isfinite(costs(model, problem).tangent) == (family.name not in NO_FORWARD)
+
+
+def test_the_cheapest_mode_is_taken() -> None:
+    measured = Costs(forward=1.0, backward=1.0, tangent=2.0, central=2.0)
+    assert measured.cheapest(outputs=384, tokens=16) is Mode.FORWARD
+    assert measured.cheapest(outputs=3, tokens=16) is Mode.REVERSE
+    assert measured.of(Mode.REVERSE, 3) == 4.0
+    without = Costs(forward=1.0, backward=1.0, tangent=float("inf"), central=2.0)
+    assert without.cheapest(outputs=384, tokens=16) is Mode.CENTRAL
+    assert without.cheapest(outputs=3, tokens=16) is Mode.REVERSE

@@ -1,0 +1,167 @@
+"""Views of pairs: nothing in a text can act, the drawing holds what the record holds, what did not converge cannot be missed."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lineal.attribution import ModelCard
+from lineal.pair_attribution import Matches, PairAttribution, Side
+from lineal.quadrature.contract import Stop
+from lineal.views import matches_page, pair_page, plot_alignment, plot_pair, render_matches, render_pair, save_plot
+from lineal.views.grid import MOST_WORDS, grid
+from lineal.views.pair_html import tinted
+from lineal.views.pair_terminal import to_text
+
+HOSTILE = "</script><img src=x onerror=alert(1)> & \x1b[31mred {{ 7*7 }} [bold]b[/bold]"
+
+
+def side(text: str, stop: Stop = Stop.CONVERGED) -> Side:
+    """One text, a token per piece without blanks, between two special tokens."""
+    spans = [match.span() for match in re.finditer(r"\S+", text)]
+    t = len(spans)
+    return Side(
+        text=text,
+        tokens=("[CLS]", *(text[a:b] for a, b in spans), "[SEP]"),
+        offsets=((0, 0), *spans, (0, 0)),
+        word_ids=(None, *range(t), None),
+        roles=("special", *["content"] * t, "special"),
+        read=len(text),
+        baseline="mask",
+        evaluations=25,
+        passes=t,
+        mode="forward",
+        stop=stop,
+    )
+
+
+def record(a: str = "a dog chews a stick", b: str = "the puppy gnaws wood", stop: Stop = Stop.CONVERGED, **changes: Any) -> PairAttribution:
+    """A made-up pair whose parts add up, with one negative cell."""
+    left, right = side(a, stop), side(b)
+    matrix = np.zeros((len(left.tokens), len(right.tokens)))
+    matrix[1:-1, 1:-1] = np.linspace(-0.05, 0.2, (len(left.tokens) - 2) * (len(right.tokens) - 2)).reshape(len(left.tokens) - 2, -1)
+    rows, columns = np.zeros(len(left.tokens)), np.zeros(len(right.tokens))
+    rows[1:-1], columns[1:-1] = -0.02, 0.01
+    total = 0.3 + matrix.sum() + rows.sum() + columns.sum()
+    fields: dict[str, Any] = {
+        "a": left, "b": right, "matrix": matrix, "row_terms": rows, "column_terms": columns, "bias": 0.3, "similarity": total - 0.001,
+        "unit": "cosine", "error": 0.01, "scale": 2.0, "tol": 0.01, "rule": "adaptive",
+        "model": ModelCard(name="tiny", architecture="BertModel", kind="encoder"),
+    }  # fmt: skip
+    return PairAttribution(**(fields | changes))
+
+
+def matches() -> Matches:
+    pairs = (record(b="the puppy gnaws wood"), record(b=HOSTILE))
+    return Matches(query=pairs[0].a.text, pairs=pairs, order=(2, 0, 1), similarities=(pairs[0].similarity, pairs[1].similarity, 0.1))
+
+
+def data(page: str) -> Any:
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)
+    assert found is not None
+    return json.loads(found[1])
+
+
+def test_the_page_holds_the_record_and_every_cell() -> None:
+    pair = record()
+    page = pair_page(pair)
+    assert PairAttribution.from_dict(data(page)["record"]) == pair
+    drawn = data(page)["grids"][0]
+    assert np.asarray(drawn["values"]) == pytest.approx(pair.matrix[1:-1, 1:-1])
+    cells = re.findall(r'<td class="u [np]"[^>]*data-i="(\w+)" data-j="(\w+)"', page)
+    assert len(cells) == 5 * 4 + 5 + 4
+    assert page.count("<path ") == len(grid(pair).links) > 3
+    assert "stroke-dasharray" in page
+    assert "Converged" in page
+    assert 'class="alarm"' not in page
+    assert len(page.encode()) < 60_000
+
+
+def test_the_parts_are_on_the_page_and_add_up() -> None:
+    pair = record()
+    rows = re.findall(r'<th scope="row">([^<]+)</th><td>([+−]?[\d.]+)</td><td class="why">', pair_page(pair))
+    values = [float(value.replace("−", "-")) for _, value in rows]
+    assert [name for name, _ in rows] == [
+        "word × word", "words of text 1 alone", "words of text 2 alone", "bias", "less the residual", "similarity (cosine)",
+    ]  # fmt: skip
+    assert sum(values[:-1]) == pytest.approx(values[-1], abs=3e-4)
+
+
+@pytest.mark.parametrize("draw", [lambda: pair_page(record(a=HOSTILE, b=HOSTILE)), lambda: matches_page(matches())])
+def test_nothing_in_a_text_can_act(draw: Any) -> None:
+    page = draw()
+    assert "<img" not in page
+    assert "\x1b" not in page
+    assert "[bold]b[/bold]" in page
+    assert page.count("</script>") == 2
+    assert "default-src 'none'" in page
+
+
+def test_what_did_not_converge_cannot_be_missed() -> None:
+    pair = record(stop=Stop.BUDGET)
+    page = pair_page(pair)
+    assert page.index('class="alarm"') < page.index("similarity of")
+    assert "raise max_evaluations" in page
+    text = to_text(pair)
+    assert text.startswith("NOT CONVERGED")
+    assert "not converged" in to_text(matches().model_copy(update={"pairs": (pair,)}))
+
+
+def test_the_terminal_lists_the_strongest_pairs_and_the_parts() -> None:
+    pair = record()
+    text = to_text(pair)
+    strongest = pair.strongest(1)[0]
+    lines = [line for line in text.splitlines() if line.split()[:2] == [strongest.left, strongest.right]]
+    assert len(lines) == 1
+    assert "+0.2000" in lines[0]
+    for part in ("word × word", "bias", "similarity (cosine)"):
+        assert part in text
+    hostile = to_text(record(a=HOSTILE))
+    assert "\x1b" not in hostile
+    assert "[bold]b[/bold]" in hostile
+
+
+def test_matches_are_listed_in_their_order() -> None:
+    found = matches()
+    text = to_text(found)
+    assert text.index("[3]") < text.index("[1]") < text.index("document 2")
+    page = matches_page(found)
+    assert page.index("document 3") < page.index("document 1<") < page.index("document 2")
+    assert len(data(page)["grids"]) == 2
+    assert render_matches(found) is not None
+    assert render_pair(found.pairs[0]) is not None
+
+
+def test_a_tinted_document_is_the_document_and_its_scores_add_up() -> None:
+    pair = record(b="  the puppy,  gnaws\nwood ")
+    pieces = tinted(pair)
+    assert "".join(piece.text for piece in pieces) == pair.b.text
+    total = sum(piece.score for piece in pieces if piece.score is not None)
+    assert total == pytest.approx(pair.matrix.sum() + pair.column_terms.sum())
+
+
+def test_long_texts_fold_their_quiet_words_and_lose_nothing() -> None:
+    long = " ".join(f"word{i}" for i in range(3 * MOST_WORDS))
+    pair = record(a=long)
+    drawn = grid(pair)
+    assert len(drawn.rows) == MOST_WORDS
+    assert drawn.rows[-1] == f"{3 * MOST_WORDS - MOST_WORDS + 1} others"
+    assert drawn.others == (True, False)
+    assert drawn.values.sum() == pytest.approx(pair.matrix.sum())
+    assert drawn.row_terms.sum() == pytest.approx(pair.row_terms.sum())
+    assert all(link.i < MOST_WORDS - 1 for link in drawn.links)
+    assert "others" in pair_page(pair)
+
+
+def test_figures_are_written(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    for draw in (plot_pair, plot_alignment):
+        svg = save_plot(draw(record()), tmp_path / "f.svg").read_text(encoding="utf-8")
+        assert "<svg" in svg
+        assert save_plot(draw(record(stop=Stop.BUDGET)), tmp_path / "f.png").stat().st_size > 5000
+    assert len(plot_alignment(record()).axes[0].patches) == len(grid(record()).links)
