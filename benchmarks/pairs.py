@@ -76,15 +76,16 @@ def exactness(limit: int, tol: float) -> None:
     print(f"modes: {sorted({r.a.mode for r in records} | {r.b.mode for r in records})}")
     for name, values in {
         "similarity": [r.similarity for r in records],
-        "sum of the matrix": [r.matrix.sum() for r in records],
+        "sum of the matrix": [float(r.matrix.sum()) for r in records],
         "explained share": [r.explained for r in records],
         "largest cell": [r.words().matrix.max() for r in records],
     }.items():
         print(f"Spearman with human scores, {name}: {spearman(values, human):.3f}")
-    for row, pair in list(zip(pairs, records, strict=True))[:10]:
+    swapped = list(zip(pairs, records, strict=True))[:3]
+    for row, pair in swapped:
         other = lineal.explain_pair(model, row.b, row.a, tol=tol)
         assert np.abs(pair.matrix - other.matrix.T).max() < 1e-4, "swapped texts transpose the matrix"
-    print("swapped texts transpose the matrix: 10 of 10 pairs, to 1e-4")
+    print(f"swapped texts transpose the matrix: {len(swapped)} of {len(swapped)} pairs, to 1e-4")
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from tests.families import FAMILIES, TEXTS, Family
 
 ENCODERS = [family for family in FAMILIES if "encoder" in family.tasks and "encoder" not in (family.refused or {})]
 NO_FORWARD = {"BLOOM"}  # writes in place where forward mode cannot follow
+KINKED = {"T5 encoder", "OPT"}  # ReLU: a difference across a kink is no derivative
 CLOSE = 1e-4
 """Largest difference of forward and reverse mode relative to the largest derivative: rounding in float32, many times over."""
 
@@ -32,7 +33,7 @@ def test_all_modes_agree(family: Family) -> None:
     assert size > 1e-6
     assert np.abs(forward.values - reverse.values).max() < CLOSE
     assert np.abs(forward.derivatives - reverse.derivatives).max() < CLOSE * size
-    assert np.abs(central.derivatives - reverse.derivatives).max() < 5e-3 * size
+    assert np.abs(central.derivatives - reverse.derivatives).max() < (0.1 if family.name in KINKED else 5e-3) * size
     assert np.isfinite(costs(model, problem).tangent) == (family.name not in NO_FORWARD)
 
 

@@ -20,11 +20,14 @@ if TYPE_CHECKING:
 
 
 def plot_pair(record: PairAttribution) -> Figure:
-    """Return a figure of the word × word matrix with the row and column terms beside it, one symmetric scale."""
+    """Return a figure of the word × word matrix with the row and column terms beside it.
+
+    One symmetric scale, up to the strongest cell of the matrix; terms beyond it have full colour.
+    """
     from matplotlib.colors import ListedColormap
 
     drawn = grid(record)
-    largest = max(drawn.largest, float(np.abs(drawn.row_terms).max(initial=0)), float(np.abs(drawn.column_terms).max(initial=0))) or 1.0
+    largest = drawn.largest or 1.0
     figure = _figure(width=2.8 + 0.34 * len(drawn.columns), height=2.0 + 0.3 * len(drawn.rows))
     axes = figure.add_subplot()
     values = np.full((len(drawn.rows) + 1, len(drawn.columns) + 1), np.nan)
@@ -40,7 +43,7 @@ def plot_pair(record: PairAttribution) -> Figure:
     axes.axvline(len(drawn.columns) - 0.5, color=GREY, linewidth=1)
     axes.tick_params(which="both", length=0)
     axes.spines[:].set_visible(False)
-    figure.colorbar(image, ax=axes, shrink=0.8, label=record.unit)
+    figure.colorbar(image, ax=axes, shrink=0.8, label=record.unit, extend="both")
     _title(axes, record)
     _letter(figure)
     return figure
