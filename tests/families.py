@@ -277,10 +277,10 @@ def check_batching(family: Family, task: Task) -> None:
     """Scores do not depend on what else is in the batch, how texts are padded, or their order."""
     model = family.load(task)
     alone = [lineal.explain(model, text, target(task), rule="gauss:3") for text in TEXTS]
-    for order in ((0, 1, 2), (2, 0, 1)):
-        records = lineal.explain_many(model, [TEXTS[i] for i in order], target(task), rule="gauss:3")
-        for i, record in zip(order, records, strict=True):
-            assert_close("scores", record.scores, alone[i].scores)
+    order = (2, 0, 1)
+    records = lineal.explain_many(model, [TEXTS[i] for i in order], target(task), rule="gauss:3")
+    for i, record in zip(order, records, strict=True):
+        assert_close("scores", record.scores, alone[i].scores)
 
 
 def check_left_padding(family: Family, task: Task) -> None:
@@ -293,8 +293,8 @@ def check_left_padding(family: Family, task: Task) -> None:
     left.tokenizer.padding_side = "left"
     records = list(lineal.explain_many(left, TEXTS, target(task), rule="gauss:3"))
     assert left.tokenizer.padding_side == "left"
-    for record, text in zip(records, TEXTS, strict=True):
-        assert_close("scores", record.scores, lineal.explain(model, text, target(task), rule="gauss:3").scores)
+    for record, other in zip(records, lineal.explain_many(model, TEXTS, target(task), rule="gauss:3"), strict=True):
+        assert_close("scores", record.scores, other.scores)
     own = plain(family, task, list(TEXTS), "left")
     if task in family.moved:
         assert np.abs(own - [record.f_input[0] for record in records]).max() > 1e-3, "left padding is invisible after all"
