@@ -19,7 +19,7 @@ from sklearn.preprocessing import Normalizer, StandardScaler
 from sklearn.svm import LinearSVC
 
 import lineal
-from lineal import targets
+from lineal import specs, targets
 from lineal.errors import InputError, OptionError
 from tests.families import FAMILIES, pooled, quiet, tokenizer
 
@@ -267,3 +267,21 @@ def test_a_setfit_model_is_its_body_and_its_head() -> None:
     record = lineal.explain(SimpleNamespace(model_body=body, model_head=head, labels=["no", "yes"]), TEXT, "label:yes", baseline="mask")
     assert record.f_input[0] == pytest.approx(float(head.decision_function(body.encode([TEXT]))[0]), abs=1e-4)
     assert record.model.name == "SetFit"
+
+
+@pytest.mark.parametrize(
+    ("spelling", "value"),
+    [
+        ("word:cat=LOC", targets.WordLabel("cat", "LOC")),
+        ("word:cat", targets.WordLabel("cat")),
+        ("entities", targets.Entities()),
+        ("answer", targets.AnswerSpan()),
+        ("answer:end", targets.AnswerSpan("end")),
+        ("zero-shot:good", targets.ZeroShot("good")),
+        ("fill", targets.Fill()),
+        ("fill:dog", targets.Fill("dog")),
+        ("document:rain", targets.Similar("rain", route="document")),
+    ],
+)
+def test_spellings(spelling: str, value: Any) -> None:
+    assert specs.target(spelling) == value
