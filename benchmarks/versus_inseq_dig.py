@@ -1,8 +1,8 @@
 """Discretized IG beside Inseq's on one causal language model: the same settings, the same texts, scores and seconds.
 
-Inseq puts zeros through attention where Lineal puts the baseline token's own embedding, so both are given the same path ends: the baseline
-is the unknown token's embedding, the first position included (anchor "none"), and a target token by its probability. Needs `inseq` in the
-environment (Inseq 0.7.1); run it in an environment of its own.
+The settings cannot be made to match exactly: Inseq's n_steps counts the points of the path, its anchors are n_steps − 2 and its
+monotonising step is 1/n_steps, where the published code uses one number for anchors and step. Both start from the unknown token, at every
+position, and explain the probability of the next token. Needs `inseq`; run it in an environment of its own.
 
     python benchmarks/versus_inseq_dig.py --model smollm2 --limit 2 --steps 6
 """
@@ -33,7 +33,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="smollm2")
     parser.add_argument("--limit", type=int, default=2)
-    parser.add_argument("--steps", type=int, default=6, help="anchors per word; Inseq's n_steps is one more")
+    parser.add_argument("--steps", type=int, default=6, help="anchors per word; Inseq's n_steps is two more")
     parser.add_argument("--neighbours", type=int, default=50)
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -78,8 +78,8 @@ def inseq_scores(
             attributed_fn="probability",
             show_progress=False,
             attribute_target=False,
-            n_steps=options.steps + 1,
-            strategy="greedy",
+            n_steps=options.steps + 2,
+            method="greedy",
             return_convergence_delta=True,
             output_step_attributions=True,
         )
