@@ -73,9 +73,7 @@ def figure(found: Evaluation) -> object:
         axis.set_xlabel("comprehensiveness (mean fall of p)")
     axes[0].set_yticks(range(len(order)), [NAMES[name] for name in reversed(order)])
     handles = [Line2D([], [], color=colour, marker="o", lw=2) for colour in COLOURS.values()]
-    axes[1].legend(
-        handles, ["from the mask token", "from the pad token", "no baseline given"], frameon=False, fontsize=8, loc="upper left"
-    )
+    axes[1].legend(handles, ["from the mask token", "from the pad token", "no baseline given"], frameon=False, fontsize=8, loc="upper left")
     return drawn
 
 

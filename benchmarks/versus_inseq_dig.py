@@ -1,8 +1,8 @@
 """Discretized IG beside Inseq's on one causal language model: the same settings, the same texts, scores and seconds.
 
-The settings cannot be made to match exactly: Inseq's n_steps counts the points of the path, its anchors are n_steps − 2 and its
-monotonising step is 1/n_steps, where the published code uses one number for anchors and step. Both start from the unknown token, at every
-position, and explain the probability of the next token. Needs `inseq`; run it in an environment of its own.
+Inseq's n_steps counts the points of the path: its anchors are n_steps − 2 and its monotonising step is 1/n_steps, where the published code
+uses one number for both; hence `stride` here. Both start from the unknown token, at every position, and explain the probability of the
+next token. Needs `inseq`; run it in an environment of its own.
 
     python benchmarks/versus_inseq_dig.py --model smollm2 --limit 2 --steps 6
 """
@@ -39,7 +39,7 @@ def main() -> None:
     torch.set_num_threads(1)
     model = lineal.load(options.model)
     theirs = inseq_model(model, options)
-    method = DIG("greedy", options.steps, options.neighbours, even=False)
+    method = DIG("greedy", options.steps, options.neighbours, even=False, stride=options.steps + 2)
     print("| prompt | Lineal s | Inseq s | max |difference| / max |score| | Lineal Σ − ΔF | Inseq delta |")
     print("|---|---|---|---|---|---|")
     for prompt in PROMPTS[: options.limit]:
@@ -79,7 +79,6 @@ def inseq_scores(
             show_progress=False,
             attribute_target=False,
             n_steps=options.steps + 2,
-            method="greedy",
             return_convergence_delta=True,
             output_step_attributions=True,
         )

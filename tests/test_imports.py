@@ -59,7 +59,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"quadrature", "models", "baselines", "targets", "prompts", "methods", "metrics", "session", "generation", "pairs"}
     | {"evaluation", "comparison", "interactions"},
     "__main__": {"cli"},
-    "cli": RECORD | {"lineal", "models", "baselines", "targets", "specs", "session", "pairs", "views"}
+    "cli": RECORD
+    | {"lineal", "models", "baselines", "targets", "specs", "session", "pairs", "views"}
     | {"evaluation", "comparison", "interactions", "trust"},
 }
 

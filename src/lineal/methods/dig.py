@@ -31,7 +31,7 @@ class DIG:
 
     strategy: how anchors are chosen, "greedy" or "maxcount" (see `lineal.paths.dig.find_anchors`). steps: anchors per word. neighbours:
     candidates per step. factor: how often the middles of all pieces are added as vertices (matters to rules with a point per vertex).
-    even: step uniformly in dimensions that no anchor serves.
+    even: step uniformly in dimensions that no anchor serves. stride: without `even`, they move by 1/stride of the gap; None for `steps`.
 
     As published: steps=30, neighbours=500, even=False, rule="left", a baseline of one word (pad), and scores scaled to length 1 afterwards.
     Unlike the published code the target is that of the text all along the path, embeddings are pure word embeddings, and all special and
@@ -44,6 +44,7 @@ class DIG:
     neighbours: int = 500
     factor: int = 0
     even: bool = True
+    stride: int | None = None
     adds_up: bool = True
     uses_baseline: bool = True
     completeness: str = COMPLETE
@@ -66,14 +67,14 @@ class DIG:
     def path(self, case: Case, start: Tensor) -> Polyline:
         """Return the path from one baseline (t, d)."""
         moving = np.flatnonzero(case.moving)
-        words, inverse, chosen = anchors(case, start, moving, self.strategy, self.steps, self.neighbours)
+        words, inverse, chosen = anchors(case, start, moving, self.strategy, self.steps, self.neighbours, stride=self.stride)
         ends, baselines = case.end[moving], start[moving]
         stations = []
         for t in range(self.steps):
             ids = chosen[inverse, t]
             rows = table(case.model, np.where(ids == BASELINE, words[inverse], ids))
             stations.append(torch.where(torch.as_tensor(ids == BASELINE, device=rows.device)[:, None], baselines, rows))
-        points = refined(monotonised(ends, stations, baselines, self.even), self.factor)
+        points = refined(monotonised(ends, stations, baselines, self.even, self.stride), self.factor)
         vertices = case.end.repeat(len(points), 1, 1)  # (v, t, d)
         vertices[:, torch.as_tensor(moving, device=vertices.device)] = points
         return Polyline(vertices, f"over words ({self.strategy}, {self.steps} steps, {self.neighbours} neighbours)")
@@ -138,7 +139,9 @@ def total(grad: Tensor, velocity: Tensor) -> Tensor:
     return grad.sum(dim=-1)
 
 
-def anchors(case: Case, start: Tensor, moving: Ids, strategy: Strategy, steps: int, k: int, revisit: bool = False) -> tuple[Ids, Ids, Ids]:
+def anchors(
+    case: Case, start: Tensor, moving: Ids, strategy: Strategy, steps: int, k: int, revisit: bool = False, stride: int | None = None
+) -> tuple[Ids, Ids, Ids]:
     """Return distinct words (n,), for each moving token its row among them, and their anchors (n, steps).
 
     Words with the same baseline share anchors; those of earlier texts are remembered, keyed by the hash of all embeddings, never by the
@@ -146,7 +149,9 @@ def anchors(case: Case, start: Tensor, moving: Ids, strategy: Strategy, steps: i
     """
     known = Neighbours(case.model, k)
     ids = np.array(case.encoded.ids)[moving]
-    keys = [(known.fingerprint, int(word), _bytes(start[i]), strategy, steps, k, revisit) for word, i in zip(ids, moving, strict=True)]
+    keys = [
+        (known.fingerprint, int(word), _bytes(start[i]), strategy, steps, k, revisit, stride) for word, i in zip(ids, moving, strict=True)
+    ]
     distinct = list(dict.fromkeys(keys))
     new = [key for key in distinct if key not in _anchors]
     if new:
@@ -154,7 +159,7 @@ def anchors(case: Case, start: Tensor, moving: Ids, strategy: Strategy, steps: i
         rows = torch.as_tensor([first[key] for key in new], device=start.device)
         words, baselines = np.array([key[1] for key in new]), start[rows]
         baseline_ids = np.array([_row(case.model, known.fingerprint, vector) for vector in baselines])
-        found = find_anchors(words, baselines, baseline_ids, steps, known.of, lambda i: table(case.model, i), strategy, revisit)
+        found = find_anchors(words, baselines, baseline_ids, steps, known.of, lambda i: table(case.model, i), strategy, revisit, stride)
         _anchors.update({key: tuple(row) for key, row in zip(new, found.tolist(), strict=True)})
     place = {key: j for j, key in enumerate(distinct)}
     return (

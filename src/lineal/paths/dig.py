@@ -74,6 +74,7 @@ def find_anchors(
     lookup: Lookup,
     strategy: Strategy,
     revisit: bool = False,
+    stride: int | None = None,
 ) -> Ids:
     """Return the (n, steps) anchors of n words, all words and all candidates at once.
 
@@ -81,7 +82,8 @@ def find_anchors(
     neighbours: ids (n,) → (n, k) ids, nearest first. lookup: ids → embeddings. Neither the baseline nor a word of the path so far is a
     candidate; without candidates, and from the baseline on, the rest of the path is the baseline. Ties go to the nearest neighbour.
     greedy: the candidate that monotonising moves least. maxcount: the one with most dimensions between word and baseline.
-    revisit: let words of the path, and the baseline, be candidates.
+    revisit: let words of the path, and the baseline, be candidates. stride: what the gap is divided by when a candidate is monotonised;
+    None for `steps`, as published.
     """
     if strategy not in ("greedy", "maxcount"):
         raise OptionError(f"unknown strategy {strategy!r}; choose greedy or maxcount")
@@ -98,7 +100,9 @@ def find_anchors(
             size = max(1, WORK_BYTES // (baselines.element_size() * candidates.shape[1] * baselines.shape[1]))
             for first in range(0, len(walking), size):
                 part = slice(first, first + size)
-                badness = _badness(lookup(current[walking[part]]), baselines[walking[part]], lookup(candidates[part]), steps, strategy)
+                badness = _badness(
+                    lookup(current[walking[part]]), baselines[walking[part]], lookup(candidates[part]), stride or steps, strategy
+                )
                 badness[barred[part]] = np.inf
                 best = badness.argmin(axis=1)  # the first of equals
                 found = np.isfinite(badness[np.arange(len(best)), best])
@@ -118,7 +122,7 @@ def _badness(current: Tensor, baseline: Tensor, candidates: Tensor, steps: int, 
     return moved.double().cpu().numpy()
 
 
-def monotonised(ends: Tensor, anchors: Sequence[Tensor], baselines: Tensor, even: bool) -> Tensor:
+def monotonised(ends: Tensor, anchors: Sequence[Tensor], baselines: Tensor, even: bool, stride: int | None = None) -> Tensor:
     """Return the (m + 2, n, d) points from baseline to word.
 
     ends, baselines: (n, d); anchors: m tensors (n, d) from the word's side. A dimension of an anchor that does not lie between the last
@@ -129,7 +133,7 @@ def monotonised(ends: Tensor, anchors: Sequence[Tensor], baselines: Tensor, even
     for t, anchor in enumerate(anchors):
         last = points[-1]
         between = (anchor >= torch.minimum(last, baselines)) & (anchor <= torch.maximum(last, baselines))
-        points.append(torch.where(between, anchor, last - (last - baselines) / (m + 1 - t if even else m)))
+        points.append(torch.where(between, anchor, last - (last - baselines) / (m + 1 - t if even else stride or m)))
     return torch.stack([*points, baselines]).flip(0)
 
 
