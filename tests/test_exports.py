@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import lineal
 
 PUBLIC = [
@@ -43,3 +45,11 @@ def test_verbs_stay_functions_after_their_modules_are_imported() -> None:
     assert callable(lineal.explain)
     assert callable(lineal.load)
     assert lineal.explain is lineal.session.explain
+
+
+def test_the_verbs_list_every_option() -> None:
+    shown = inspect.signature(lineal.explain).parameters
+    assert shown["tol"].default == 0.01
+    assert shown["rule"].default == "adaptive"
+    assert {"baseline", "method", "hold", "max_evaluations", "truncate"} <= set(shown)
+    assert set(shown) - {"text", "messages"} <= set(inspect.signature(lineal.explain_many).parameters)
