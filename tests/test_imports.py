@@ -49,6 +49,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "generation": RECORD | {"models", "prompts", "targets", "session"},
     "session": LOW | RECORD | MIDDLE | {"specs", "methods", "prompts", "regions"},
     "pairs": LOW | RECORD | MIDDLE | {"specs", "methods", "costs", "tangents", "session"},
+    "tasks": RECORD | {"models", "objectives", "prompts", "targets", "session"},
     "interactions": {"errors", "attribution", "methods", "models", "objectives", "paths", "quadrature", "session"},
     "trust": {"errors", "attribution", "baselines", "evaluation", "metrics", "models", "removal", "session"},
     "comparison": {"errors", "attribution", "models", "generation", "session"},
@@ -61,7 +62,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "__main__": {"cli"},
     "cli": RECORD
     | {"lineal", "models", "baselines", "targets", "specs", "session", "pairs", "views"}
-    | {"evaluation", "comparison", "interactions", "trust"},
+    | {"evaluation", "comparison", "interactions", "trust", "prompts", "generation", "tasks"},
 }
 
 # Libraries that only these rows may import.

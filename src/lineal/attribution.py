@@ -80,6 +80,7 @@ class Attribution(BaseModel):
     read: characters of each text the model saw; less than its length after truncation. notes: sentences every view shows.
     region_of: (t,) the named part of the prompt each token lies in ("" for none), or () when no part has a name. steps: how many tokens at
     the end are themselves explained, one output each (a generation), else 0.
+    memory: estimated bytes, for language models: weights, batch (kept for the reverse pass by the largest batch), free before the run.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, populate_by_name=True)
@@ -114,6 +115,7 @@ class Attribution(BaseModel):
     notes: tuple[str, ...] = ()
     region_of: tuple[str, ...] = ()
     steps: int = 0
+    memory: dict[str, int] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _agree(self) -> Attribution:

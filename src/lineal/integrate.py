@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 import numpy as np
@@ -13,6 +13,7 @@ import torch
 from lineal.errors import MemoryLimitError
 from lineal.field import Answer, Problem, Request, evaluate, size
 from lineal.models.base import TextModel, evaluating
+from lineal.models.memory import can_recompute, recomputing
 from lineal.quadrature.contract import Ask, Integral, Schedule
 from lineal.tangents import Mode
 
@@ -32,10 +33,13 @@ class Work:
 
 @dataclass
 class Budget:
-    """tokens: most points × padded length in one batch, halved when memory runs out. uniform: only equal lengths may share a batch."""
+    """tokens: most points × padded length in one batch, halved when memory runs out. uniform: only equal lengths may share a batch.
+    recompute: layers are run again in the reverse pass instead of being kept, which is switched on when one point does not fit otherwise.
+    """
 
     tokens: int
     uniform: bool = False
+    recompute: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,17 +94,19 @@ def integrate(
 
 
 def _round(model: TextModel, works: Sequence[Work], budget: Budget, on_points: OnPoints | None, mode: Mode) -> None:
-    pieces = deque(sorted((piece for work in works for piece in _pieces(work)), key=lambda piece: (piece.prefix, piece.length)))
+    pieces = deque(
+        sorted((piece for work in works for piece in _pieces(work, budget.recompute)), key=lambda piece: (piece.prefix, piece.length))
+    )
     while pieces:
         batch = _fill(pieces, budget)
         try:
-            with evaluating(model.module):
+            with evaluating(model.module), recomputing(model.module, budget.recompute):
                 answers = evaluate(model, [piece.request for piece in batch], mode)
         except (RuntimeError, MemoryError) as error:
             if not _is_out_of_memory(error):
                 raise
-            _shrink(batch, budget)
-            pieces.extendleft(reversed([single for piece in batch for single in _singles(piece)]))
+            _shrink(model, batch, budget)
+            pieces.extendleft(reversed([single for piece in batch for single in _singles(piece, budget.recompute)]))
             continue
         for piece, answer in zip(batch, answers, strict=True):
             piece.work.answers[piece.request.outputs is None, piece.first] = answer
@@ -110,17 +116,19 @@ def _round(model: TextModel, works: Sequence[Work], budget: Budget, on_points: O
         _tell(work)
 
 
-def _pieces(work: Work) -> Iterator[_Piece]:
+def _pieces(work: Work, recompute: bool) -> Iterator[_Piece]:
     """Yield the work's ask as single points: batches are filled point by point."""
     assert work.ask is not None, "only open asks become pieces"
     outputs = np.ones(work.problem.k, dtype=bool) if work.ask.outputs is None else work.ask.outputs
-    yield from _singles(_Piece(work, Request(work.problem, tuple(work.ask.alphas), outputs), 0))
-    yield from _singles(_Piece(work, Request(work.problem, tuple(work.ask.ends), None), 0))
+    yield from _singles(_Piece(work, Request(work.problem, tuple(work.ask.alphas), outputs), 0), recompute)
+    yield from _singles(_Piece(work, Request(work.problem, tuple(work.ask.ends), None), 0), recompute)
 
 
-def _singles(piece: _Piece) -> Iterator[_Piece]:
+def _singles(piece: _Piece, recompute: bool) -> Iterator[_Piece]:
+    """Yield the points of a piece; layers that are recomputed keep no keys and values, so that prefixes are then run in full."""
+    problem = replace(piece.request.problem, prefix=None) if recompute else piece.request.problem
     for i, alpha in enumerate(piece.request.alphas):
-        yield _Piece(piece.work, Request(piece.request.problem, (float(alpha),), piece.request.outputs), piece.first + i)
+        yield _Piece(piece.work, Request(problem, (float(alpha),), piece.request.outputs), piece.first + i)
 
 
 def _fill(pieces: deque[_Piece], budget: Budget) -> list[_Piece]:
@@ -171,8 +179,11 @@ def _is_out_of_memory(error: BaseException) -> bool:
     )
 
 
-def _shrink(batch: Sequence[_Piece], budget: Budget) -> None:
+def _shrink(model: TextModel, batch: Sequence[_Piece], budget: Budget) -> None:
     used = sum(piece.rows for piece in batch) * max(piece.length for piece in batch)
+    if sum(piece.points for piece in batch) == 1 and not budget.recompute and can_recompute(model):
+        budget.recompute = True
+        return
     if sum(piece.points for piece in batch) == 1:
         raise MemoryLimitError(
             f"one path point of {batch[0].length} tokens does not fit in memory; shorten the text or use a smaller dtype"

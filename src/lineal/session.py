@@ -21,8 +21,8 @@ from lineal.errors import InputError, OptionError, listing
 from lineal.field import Problem
 from lineal.integrate import Budget, integrate
 from lineal.methods.contract import Case, Outcome, Plan
-from lineal.models import TextModel, load
-from lineal.models.base import Encoded, check_fidelity
+from lineal.models import TextModel, load, memory
+from lineal.models.base import GENERATIVE, Encoded, check_fidelity
 from lineal.models.causal import CausalLM, Prefix
 from lineal.models.layer import Entered
 from lineal.objectives import NO_BRANCHES, Objective, branches
@@ -60,6 +60,8 @@ class Options:
     `lineal.models.layer`). The path is then straight between the layer's outputs for baseline and text, and special tokens move
     too, since they hold what they have read. truncate: cut texts that are too long instead of raising. batch_tokens: points ×
     length per batch; None picks one for the device.
+    recompute: run layers again in the reverse pass instead of keeping what happened in them (gradient checkpointing): less memory, more
+    time; switched on by itself when not even one path point fits into memory.
     """
 
     method: Any = "ig"
@@ -74,6 +76,7 @@ class Options:
     layer: str | int | None = None
     truncate: bool = False
     batch_tokens: int | None = None
+    recompute: bool = False
     prompt: str | None = None
     prompt_name: str | None = None
     route: str | None = None
@@ -182,7 +185,18 @@ class Session:
             raise OptionError(
                 f"the method {self.method.name} works on words and cannot enter at a layer; choose one of {listing(AT_A_LAYER)}"
             )
-        self.budget = Budget(options.batch_tokens or BATCH_TOKENS.get(model.device.type, 1024))
+        self.budget = Budget(options.batch_tokens or BATCH_TOKENS.get(model.device.type, 1024), recompute=options.recompute)
+        self.memory = self._kept_to_memory()
+
+    def _kept_to_memory(self) -> dict[str, int]:
+        """Estimate what a language model's batches need, and make them smaller when that does not fit; one forward over a few tokens."""
+        if self.model.card.kind not in GENERATIVE:
+            return {}
+        if self.options.recompute and not memory.can_recompute(self.model):
+            raise OptionError(f"{self.model.card.name} has no layers that can be recomputed without changing its answers; drop recompute")
+        needed = memory.measure(self.model, self.options.recompute)
+        self.budget.tokens = needed.fitting(self.budget.tokens)
+        return {"weights": needed.weights, "batch": needed.batch(self.budget.tokens), "free": needed.free or 0}
 
     def run(self, texts: Iterable[Any], on_points: Callable[[int], None] | None = None) -> Iterator[Attribution]:
         """Yield one record per text, in order."""
@@ -294,6 +308,7 @@ class Session:
             notes=(*encoded.notes, *outcome.notes),
             region_of=regions.names(encoded),
             steps=encoded.steps,
+            memory=self.memory,
         )
 
 

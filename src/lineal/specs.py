@@ -26,6 +26,7 @@ TARGET_HELP = {
     'token:" word"': "a given next token, or its id (language models)",
     'contrast:" word"~" foil"': "a next token against another (language models)",
     "choice:A,B,C": "the preferred one of several answers (language models)",
+    "choices:A,B,C": "the same, with a row per answer (language models)",
     'continuation:" some words"': "a given continuation (language models)",
     "word:WORD, word:WORD=LABEL": "the label of one word (token classifiers)",
     "entities": "all words with a label other than O (token classifiers)",
@@ -100,11 +101,11 @@ def target(spec: str | None, unit: str | None = None, text: str | None = None) -
     if name == "contrast":
         token, _, foil = rest.partition("~")
         return targets.Contrast(_token(token, spec), _token(foil, spec), **in_unit)
-    if name == "choice":
+    if name in ("choice", "choices"):
         options = tuple(next(csv.reader([rest]), ()))
         if len(options) < 2:
             raise OptionError(f'{spec!r} names {listing(options) or "no options"}; give two or more, as choice:A,B or choice:" yes"," no"')
-        return targets.Choice(options, **in_unit)
+        return targets.Choice(options, per_option=name == "choices", **in_unit)
     if name == "continuation":
         return targets.Continuation(str(_token(rest, spec, number=False)), **in_unit)
     if name == "word" and rest:

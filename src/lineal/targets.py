@@ -300,7 +300,7 @@ class Choice:
     options: the texts, exactly as they follow the prompt. pick: the explained one (its text or number); None for the one the model
     prefers. unit: log_odds of the pick against all the others together (default), log_prob, prob or logit. normalise: an option's score is
     the sum of its tokens' log-probabilities, or their mean. among: probabilities over the options, or over everything the model may say.
-    per_option: also one output per option, in log_prob (logit if that is the unit).
+    per_option: also one output per option, in log_prob (logit if that is the unit). names: what to call the options, if not by their text.
     Cost: single tokens cost as much as one text; else one row per different beginning. One forward per text to see the preference.
     """
 
@@ -310,6 +310,7 @@ class Choice:
     normalise: str = "sum"
     among: str = "options"
     per_option: bool = False
+    names: Sequence[str] | None = None
 
     def bind(self, model: TextModel) -> Bound:
         """Check the options; the tokens depend on the prompt."""
@@ -319,6 +320,9 @@ class Choice:
         if isinstance(self.options, str) or len(set(options)) < max(2, len(options)):
             raise OptionError(f"a choice needs at least two different options, not {self.options!r}")
         fixed = None if self.pick is None else self._index(options)
+        names = options if self.names is None else tuple(self.names)
+        if len(names) != len(options):
+            raise OptionError(f"there are {len(names)} names for {len(options)} options; give one each")
 
         def bound(encoded: Encoded) -> SequenceScore:
             sequences = tuple(follow(model, encoded, option) for option in options)
@@ -331,7 +335,7 @@ class Choice:
             return replace(
                 every,
                 picks=(c, *rows),
-                names=(_over(options, c), *(options[i] for i in rows)),
+                names=(_over(names, c), *(names[i] for i in rows)),
                 units=(unit, *(("logit" if unit == "logit" else "log_prob") for _ in rows)),
             )
 

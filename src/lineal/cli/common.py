@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,10 +44,41 @@ Tol = Annotated[float, typer.Option("--tol", help="Wanted error, relative to the
 Rule = Annotated[str, typer.Option("--rule", metavar="RULE", help="adaptive, nested, or a fixed rule as gauss:50, left:50, trapezoid:50.")]
 MaxEvaluations = Annotated[int, typer.Option("--max-evaluations", help="Gradient budget per text.")]
 Hold = Annotated[str | None, typer.Option("--hold", metavar="REGEX", help="Hold what matches: its score is exactly 0.", show_default=False)]
+Attribute = Annotated[
+    str | None,
+    typer.Option(
+        "--attribute",
+        metavar="REGEX",
+        help="Attribute only to what matches (or to a region or role by name); the rest is held.",
+        show_default=False,
+    ),
+]
+AnchorName = Annotated[
+    str | None,
+    typer.Option(
+        "--anchor",
+        metavar="WHICH",
+        help="First position of a decoder: first (held), bos (put one in front), none.",
+        show_default="first for decoders",
+    ),
+]
+Messages = Annotated[
+    Path | None, typer.Option("--messages", metavar="FILE.json", help='A chat: [{"role": "user", "content": "…"}, …].', show_default=False)
+]
+DeviceMap = Annotated[
+    str | None, typer.Option("--device-map", metavar="NAME", help="auto spreads a large model over devices.", show_default=False)
+]
+FourBit = Annotated[bool, typer.Option("--load-in-4bit", help="Load weights as 4-bit NF4 (extra quant).")]
+EightBit = Annotated[bool, typer.Option("--load-in-8bit", help="Load weights as 8-bit integers (extra quant).")]
 Truncate = Annotated[bool, typer.Option("--truncate", help="Cut a text that is too long instead of stopping.")]
 Level = Annotated[By, typer.Option("--by", help="Sum scores by token, word or sentence.")]
 Out = Annotated[
     Path | None, typer.Option("--out", metavar="FILE", help="Write FILE.html (a page) or FILE.json (the record).", show_default=False)
+]
+PICTURES = (".png", ".svg", ".pdf")
+HeatOut = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="FILE", help="FILE.html a page, FILE.png or .svg a heat map, FILE.json the record.", show_default=False),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the record as JSON instead of a picture.")]
 Strict = Annotated[bool, typer.Option("--strict", help=f"Exit with {NOT_CONVERGED} when a result did not converge.")]
@@ -85,11 +117,36 @@ def read_texts(text: str | None, text2: str | None, file: Path | None) -> list[t
     return found
 
 
-def check_out(out: Path | None, several: bool = False) -> None:
+def read_messages(path: Path) -> list[dict[str, str]]:
+    """Return the messages of a chat from a JSON file; what is in them is checked by `lineal.prompts.Chat`."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"--messages {path} is not readable as JSON: {error}") from None
+    if not isinstance(found, list):
+        raise InputError(f"--messages {path} holds a {type(found).__name__}; it must be a list of messages")
+    return found
+
+
+def announce_memory(model: Any) -> None:
+    """Say on standard error how much memory a language model's explanation will take."""
+    from lineal.models.base import GENERATIVE
+    from lineal.models.memory import measure
+    from lineal.session import BATCH_TOKENS
+
+    if model.card.kind not in GENERATIVE:
+        return
+    needed = measure(model)
+    tokens = needed.fitting(BATCH_TOKENS.get(model.device.type, 1024))
+    there = "" if needed.free is None else f", {needed.free / 1e9:.1f} GB are free"
+    typer.echo(f"memory: {needed.weights / 1e9:.2f} GB of weights, about {needed.batch(tokens) / 1e9:.2f} GB per batch{there}", err=True)
+
+
+def check_out(out: Path | None, several: bool = False, pictures: bool = False) -> None:
     """Raise OptionError before any work when `out` could not be written."""
     if out is None:
         return
-    wanted = (".html", ".jsonl" if several else ".json")
+    wanted = (".html", ".jsonl" if several else ".json", *(PICTURES if pictures else ()))
     if out.suffix not in wanted:
         raise OptionError(f"--out {out} ends in {out.suffix or 'nothing'}; give a name ending in {' or '.join(wanted)}")
     if not out.parent.is_dir():
@@ -136,6 +193,8 @@ def deliver(
             several[0].save(out)
         elif out.suffix == ".jsonl":
             write_whole(out, "".join(record.to_json() + "\n" for record in several))
+        elif out.suffix in PICTURES:
+            views.save_plot(views.plot_heat(several[0], by), out)
         else:
             write_page(out, several, panels=panels)
         typer.echo(f"written to {out}", err=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from lineal.cli import common
+from lineal.errors import OptionError
 
 
 def explain(
@@ -29,13 +30,13 @@ def explain(
     tol: common.Tol = 0.01,
     rule: common.Rule = "adaptive",
     max_evaluations: common.MaxEvaluations = 1000,
+    messages: common.Messages = None,
+    attribute: common.Attribute = None,
     hold: common.Hold = None,
     hold_special: Annotated[
         bool, typer.Option("--hold-special/--move-special", help="Keep CLS, SEP, BOS … at their own embedding.")
     ] = True,
-    anchor: Annotated[
-        str | None, typer.Option("--anchor", metavar="WHICH", help="first or none.", show_default="first for decoders")
-    ] = None,
+    anchor: common.AnchorName = None,
     prompt: Annotated[
         str | None, typer.Option("--prompt", metavar="TEXT", help="Text that a sentence encoder reads before the text; it is held.")
     ] = None,
@@ -49,6 +50,9 @@ def explain(
     trust: Annotated[bool, typer.Option("--trust", help="Examine the explanation: five checks, in words, below the result.")] = False,
     device: common.Device = None,
     dtype: common.Dtype = None,
+    device_map: common.DeviceMap = None,
+    load_in_4bit: common.FourBit = False,
+    load_in_8bit: common.EightBit = False,
 ) -> None:
     """Explain a text, or every line of a file: what each token adds to what the model says, and how sure the numbers are.
 
@@ -57,6 +61,7 @@ def explain(
     """
     from lineal import specs
     from lineal.models import load
+    from lineal.prompts import Chat
     from lineal.session import Options, Session
 
     common.check_out(out, several=file is not None)
@@ -65,6 +70,7 @@ def explain(
         tol=tol,
         rule=rule,
         max_evaluations=max_evaluations,
+        attribute=attribute,
         hold=hold,
         hold_special=hold_special,
         anchor=anchor,  # type: ignore[arg-type]
@@ -73,16 +79,20 @@ def explain(
         prompt_name=prompt_name,
         route=route,
     )
-    texts = common.read_texts(text, text2, file)
+    if messages is not None and (text is not None or file is not None):
+        raise OptionError("give a TEXT, --file or --messages, one of them")
+    texts: list[Any] = [Chat(common.read_messages(messages))] if messages is not None else [*common.read_texts(text, text2, file)]
     with common.working(f"Loading {model} …"):
-        loaded = load(model, device=device, dtype=dtype)
-    second = texts[0][1] if file is None and len(texts[0]) > 1 and loaded.card.kind == "encoder" else None
-    wanted = specs.target(target, unit, text=second)
+        loaded = load(model, device=device, dtype=dtype, device_map=device_map, load_in_4bit=load_in_4bit, load_in_8bit=load_in_8bit)
+    common.announce_memory(loaded)
+    pair = messages is None and file is None and len(texts[0]) > 1 and loaded.card.kind == "encoder"
+    wanted = specs.target(target, unit, text=texts[0][1] if pair else None)
     with common.working("Following the path from baseline to text …"):
         session = Session(loaded, wanted, baseline, options)
-        asked = list(dict.fromkeys(one[:1] if second is not None else one for one in texts))
-        done = dict(zip(asked, session.run(asked), strict=True))
-    records = [done[one[:1] if second is not None else one] for one in texts]
+        texts = [text[:1] for text in texts] if pair else texts
+        asked = texts if messages is not None else list(dict.fromkeys(texts))
+        done = list(session.run(asked))
+    records = [done[asked.index(text)] for text in texts]
     panels = []
     if trust:
         from lineal.trust import examine
@@ -90,7 +100,7 @@ def explain(
 
         with common.working("Examining the explanation …"):
             kept = {name: getattr(options, name) for name in type(options).__dataclass_fields__}
-            checks = [examine(loaded, one if second is None else one[:1], wanted, baseline=baseline, **kept)[1] for one in texts]
+            checks = [examine(loaded, one, wanted, baseline=baseline, **kept)[1] for one in texts]
         panels = [trust_panel(found) for found in checks]
         for found in checks:
             typer.echo(trust_text(found), err=as_json)

@@ -6,10 +6,11 @@ import hashlib
 import importlib.util
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -21,6 +22,7 @@ from lineal.models.classifier import CrossEncoderModel, SequenceClassifier
 from lineal.models.encoder import SentenceEncoder
 from lineal.models.probe import CONFIG as PROBE_CONFIG
 from lineal.models.probe import LinearProbe, read_probe
+from lineal.models.seq2seq import Seq2SeqLM
 from lineal.models.tokenwise import READ_OUT, TokenwiseModel
 
 TASKS = {
@@ -33,6 +35,9 @@ TASKS = {
     "token-classification": "tagger",
     "question-answering": "reader",
     "fill-mask": "masked",
+    "text2text-generation": "seq2seq",
+    "summarization": "seq2seq",
+    "translation": "seq2seq",
 }
 """Task names of the Hugging Face hub, and the kind of adapter that serves each."""
 
@@ -43,6 +48,9 @@ AUTO = {
     "ForMaskedLM": "masked",
     "ForCausalLM": "causal",
     "LMHeadModel": "causal",
+    "ForSeq2SeqLM": "seq2seq",
+    "ForConditionalGeneration": "seq2seq",
+    "MTModel": "seq2seq",
 }
 """How the classes of transformers are named, and the kind of adapter that serves each; `AutoModel` + the first name of a kind loads it."""
 
@@ -99,27 +107,61 @@ def load(
     dtype: str | torch.dtype | None = None,
     revision: str | None = None,
     trust_remote_code: bool = False,
+    device_map: Any = None,
+    load_in_4bit: bool = False,
+    load_in_8bit: bool = False,
 ) -> TextModel:
     """Return a model ready to be explained.
 
-    model: an alias (`lineal models` lists them), a folder, a Hugging Face hub id, or a live object: a `SentenceTransformer` or
+    model: an alias (`lineal models` lists them), a folder, a GGUF file, a Hugging Face hub id, or a live object: a `SentenceTransformer` or
     `CrossEncoder`, a SetFit model, a transformers model together with its `tokenizer`, or a `TextModel` (returned as it is).
     task: one of `TASKS`, when the model's config does not tell.
     device, dtype: where and in which precision to run; by default an accelerator if there is one, and float32. A live object stays
     where it is unless told otherwise. revision, trust_remote_code: as in transformers.
+    device_map: as in transformers, "auto" spreads a large model over what there is (extra `quant` or `gguf`, for accelerate).
+    load_in_4bit, load_in_8bit: quantise the weights with bitsandbytes while loading (extra `quant`): NF4 with double quantisation, or
+    LLM.int8(). Attributions then explain the quantised model, whose outputs differ from the original's.
 
-    Raises OptionError for an unknown task or dtype, ModelError for a name that leads nowhere (it says where it looked).
+    Raises OptionError for an unknown task or dtype or for quantising a live object, MissingExtraError without
+    bitsandbytes, ModelError for a name that leads nowhere (it says where it looked).
     """
     if task is not None and task not in TASKS:
         raise OptionError(f"unknown task {task!r}; choose one of {listing(TASKS)}")
+    large = _large(device_map, load_in_4bit, load_in_8bit, _dtype(dtype), device or _best_device())
     if isinstance(model, (str, Path)):
-        return _named(str(model), task, device or _best_device(), _dtype(dtype) or torch.float32, revision, trust_remote_code)
+        return _named(str(model), task, device or _best_device(), _dtype(dtype) or torch.float32, revision, trust_remote_code, large)
+    if large:
+        raise OptionError("device_map, load_in_4bit and load_in_8bit are for loading by name; a live model stays as it is")
     if all(hasattr(model, name) for name in ("card", "encode", "embed", "run", "read")):
         return model  # type: ignore[no-any-return]
     return _live(model, tokenizer, task, device, _dtype(dtype), revision)
 
 
-def _named(name: str, task: str | None, device: Any, dtype: torch.dtype, revision: str | None, trust: bool) -> TextModel:
+def _large(device_map: Any, four: bool, eight: bool, dtype: torch.dtype | None, device: Any) -> dict[str, Any]:
+    """Return what `from_pretrained` is told about a large model, or nothing."""
+    if four and eight:
+        raise OptionError("load_in_4bit and load_in_8bit exclude each other; choose one")
+    if not (four or eight):
+        return {} if device_map is None else {"device_map": device_map}
+    if importlib.util.find_spec("bitsandbytes") is None:
+        raise MissingExtraError("quantised loading needs the extra 'quant': pip install 'lineal[quant]'")
+    import transformers
+
+    compute = dtype or (torch.float32 if str(device) == "cpu" else torch.bfloat16)
+    nf4 = {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True, "bnb_4bit_compute_dtype": compute}
+    config = transformers.BitsAndBytesConfig(**(nf4 if four else {"load_in_8bit": True}))
+    return {"device_map": device_map or {"": str(device)}, "quantization_config": config, "dtype": compute}
+
+
+def _named(
+    name: str,
+    task: str | None,
+    device: Any,
+    dtype: torch.dtype,
+    revision: str | None,
+    trust: bool,
+    large: Mapping[str, Any] = MappingProxyType({}),
+) -> TextModel:
     source: str | Path = _resolve(name)
     folder = Path(source)
     if (folder / PROBE_CONFIG).is_file():
@@ -138,7 +180,8 @@ def _named(name: str, task: str | None, device: Any, dtype: torch.dtype, revisio
         import transformers
 
         auto = getattr(transformers, "AutoModel" + next(ending for ending, served in AUTO.items() if served == kind))
-        module = auto.from_pretrained(source, dtype=dtype, **options).to(device)
+        module = auto.from_pretrained(source, **{"dtype": dtype, **large}, **options)
+        module = keep_gradients(module) if large else module.to(device)
         tokenizer = transformers.AutoTokenizer.from_pretrained(source, **options)
     return _adapter(kind, module, tokenizer, name, revision)
 
@@ -160,7 +203,7 @@ def _live(model: Any, tokenizer: Any, task: str | None, device: Any, dtype: torc
     if tokenizer is None:
         raise OptionError(f"a live {type(model).__name__} needs its tokenizer: lineal.load(model, tokenizer)")
     kind = TASKS[task] if task else _kind_of_class(type(model).__name__)
-    return _adapter(kind, model, tokenizer, name, revision)
+    return _adapter(kind, _unpacked(model), tokenizer, name, revision)
 
 
 def _adapter(kind: str, module: Any, tokenizer: Any, name: str, revision: str | None) -> TextModel:
@@ -168,6 +211,8 @@ def _adapter(kind: str, module: Any, tokenizer: Any, name: str, revision: str | 
         return SequenceClassifier(module, tokenizer, name, revision)
     if kind == "causal":
         return CausalLM(module, tokenizer, name, revision)
+    if kind == "seq2seq":
+        return Seq2SeqLM(module, tokenizer, name, revision)
     if kind in READ_OUT:
         return TokenwiseModel(module, tokenizer, name, kind, revision)
     raise OptionError(f"{name} is a bare {type(module).__name__}; wrap it in a SentenceTransformer to say how it is pooled")
@@ -180,6 +225,8 @@ def _resolve(name: str) -> str | Path:
         return ALIASES[name].locate()
     if Path(name).is_dir():
         return Path(name)
+    if Path(name).suffix == ".gguf" and Path(name).is_file():
+        return _converted(Path(name))
     if name.startswith((".", "/", "~")) or name.count("/") > 1:
         raise ModelError(f"there is no folder {Path(name).expanduser().resolve()}")
     return name
@@ -214,7 +261,7 @@ def _loading(name: str) -> Iterator[None]:
     try:
         with _quiet():
             yield
-    except OptionError:
+    except (OptionError, MissingExtraError):
         raise
     except (OSError, ValueError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
@@ -236,6 +283,25 @@ def _quiet() -> Iterator[None]:
     finally:
         if shown:
             logging.enable_progress_bar()
+
+
+def _unpacked(model: Any) -> Any:
+    """Return a live model; ModelError when its 4-bit layers would drop gradients on this processor (see `keep_gradients`)."""
+    if any(getattr(part, "support_avx512bf16_for_cpu", False) and part.weight.device.type == "cpu" for part in model.modules()):
+        raise ModelError("4-bit layers of this live model drop gradients on this processor; load it by name with load_in_4bit=True")
+    return model
+
+
+def keep_gradients(module: Any) -> Any:
+    """Keep 4-bit layers that were just loaded in the layout that gradients flow through.
+
+    On processors with AVX512-BF16, layers of bitsandbytes (0.50) repack their weights when they are first called in evaluation mode without
+    a gradient, and their product is unknown to autograd from then on: gradients would be wrong, with no error.
+    """
+    for layer in module.modules():
+        if hasattr(layer, "support_avx512bf16_for_cpu"):
+            layer.support_avx512bf16_for_cpu = False
+    return module
 
 
 def _best_device() -> str:

@@ -2,6 +2,7 @@
 
 from lineal.views.bars import Bar, bars
 from lineal.views.cells import By, Cell, cells
+from lineal.views.choices import Tally, choices_page, tally
 from lineal.views.compare import comparison_page
 from lineal.views.html import page, repr_html
 from lineal.views.pair_html import matches_page, pair_page
@@ -19,9 +20,11 @@ __all__ = [
     "By",
     "Cell",
     "Piece",
+    "Tally",
     "badge",
     "bars",
     "cells",
+    "choices_page",
     "comparison_page",
     "matches_page",
     "page",
@@ -37,6 +40,7 @@ __all__ = [
     "save_plot",
     "sentence",
     "spoken",
+    "tally",
     "to_csv",
     "to_dataframe",
     "to_markdown",

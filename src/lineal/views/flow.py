@@ -11,6 +11,8 @@ from lineal.views.cells import By, Cell, by_text, cells
 
 FOLD_FROM = 400
 """Cells in a text from which quiet passages are folded: about what fits on two screens."""
+TEMPLATE = "template"
+"""The region of what a chat template adds to the messages; it is held, and folded."""
 QUIET, SHORTEST = 0.1, 24
 """A cell is quiet below this share of the scale; fewer quiet cells in a row than this are not worth folding."""
 CONTEXT = 16
@@ -27,10 +29,11 @@ class Ink:
 
 @dataclass(frozen=True)
 class Passage:
-    """A run of the text. quiet: the number of cells in it when it is worth folding, else 0."""
+    """A run of the text. quiet: the number of cells in it when it is worth folding, else 0. what: what a folded run is."""
 
     parts: tuple[Ink, ...]
     quiet: int = 0
+    what: str = "quiet"
 
     @property
     def tokens(self) -> range:
@@ -58,8 +61,25 @@ def flow(record: Attribution, by: By = "word", is_quiet: Callable[[Cell], bool] 
         read = record.read[segment] if segment < len(record.read) else len(record.texts[segment])
         parts = tuple(_inks(record.texts[segment], inside, read))
         folding = is_quiet if len(inside) >= FOLD_FROM else None
-        pages.append(Page(tuple(_passages(parts, folding)), record.texts[segment][read:]))
+        pages.append(Page(tuple(_all_passages(record, parts, folding)), record.texts[segment][read:]))
     return pages
+
+
+def _all_passages(record: Attribution, parts: tuple[Ink, ...], is_quiet: Callable[[Cell], bool] | None) -> Iterator[Passage]:
+    """Fold what a chat template added, wherever it stands, and what is quiet in between."""
+    if TEMPLATE not in record.region_of:
+        yield from _passages(parts, is_quiet)
+        return
+    for is_template, run in groupby(parts, key=lambda part: _is_template(record, part)):
+        inside = tuple(run)
+        if is_template:
+            yield Passage(inside, sum(part.cell is not None for part in inside), TEMPLATE)
+        else:
+            yield from _passages(inside, is_quiet)
+
+
+def _is_template(record: Attribution, part: Ink) -> bool:
+    return part.cell is not None and all(record.region_of[i] == TEMPLATE for i in part.cell.tokens)
 
 
 def _inks(text: str, inside: list[Cell], read: int) -> Iterator[Ink]:

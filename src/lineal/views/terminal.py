@@ -121,13 +121,17 @@ def _texts(view: _View) -> Iterator[RenderableType]:
         drawn = Text(overflow="fold")
         for passage in page.passages:
             if passage.quiet:
-                drawn.append(f" […{passage.quiet:,} quiet…] ", "dim")
+                drawn.append(f" […{passage.quiet:,} {passage.what}…] ", "dim")
             else:
                 drawn = drawn.append_text(Text.assemble(*(_ink(part, view) for part in passage.parts)))
         if page.unread:
             drawn.append(f" [{len(page.unread):,} characters not read by the model]", "yellow")
-        title = Text(f"Text {i + 1}", "dim") if len(pages) > 1 else None
+        title = Text(_named(view.record, i), "dim") if len(pages) > 1 else None
         yield Panel(drawn, title=title, title_align="left", border_style="dim" if view.converged else "bold red", padding=(0, 1))
+
+
+def _named(record: Attribution, i: int) -> str:
+    return ("Prompt", "Generated")[i] if record.steps and i < 2 else f"Text {i + 1}"
 
 
 def _ink(part: Ink, view: _View) -> Text:

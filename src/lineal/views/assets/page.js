@@ -35,9 +35,21 @@
       }
       for (const el of all(article, ".quiet .sum")) el.textContent = el.textContent.replace(/[^ ]+$/, spell(+sum(record.scores[c], range(el)).toPrecision(2)));
       for (const el of all(article, ".heat tr[data-c]")) el.toggleAttribute("aria-current", Number(el.dataset.c) === c);
+      for (const el of all(article, ".step")) el.classList.toggle("now", range(el)[0] <= first + c && first + c < range(el)[1]);
       for (const el of all(article, ".targets input")) el.checked = Number(el.value) === c;
       article.querySelector(".reading").classList.toggle("doubtful", record.stops[c] !== "CONVERGED");
     };
+
+    // A generated token is a handle: pointing at it shows what it rests on.
+    const first = record.tokens.length - (record.steps || 0);
+    for (const el of record.steps ? marks : []) {
+      const [a, b] = range(el);
+      if (a < first) continue;
+      const steps = [...Array(b - a).keys()].map((i) => a - first + i).filter((c) => article.querySelector(`.say[data-c="${c}"]`));
+      el.classList.add("step");
+      el.classList.toggle("open", steps.some((c) => record.stops[c] !== "CONVERGED"));
+      if (steps.length) for (const event of ["pointerenter", "focus", "click"]) el.addEventListener(event, () => choose(steps[0]));
+    }
 
     const describe = (el) => {
       const [a, b] = range(el);

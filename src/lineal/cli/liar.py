@@ -1,0 +1,109 @@
+"""`lineal liar FOLDER`: which words decided how true a statement sounds to a language model?"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lineal.cli import common
+from lineal.errors import OptionError
+
+if TYPE_CHECKING:
+    from lineal.tasks.liar import Verdict
+
+LINES, SUMMARY = "verdicts.jsonl", "index.html"
+
+
+def liar(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Folder with train.tsv, valid.tsv and test.tsv of LIAR, or one such file.")
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the pages and the JSON lines go; made if needed.")],
+    model: Annotated[str, typer.Option("--model", metavar="MODEL", help="A causal language model.")] = "smollm2",
+    split: Annotated[str, typer.Option("--split", help="train, valid or test.")] = "test",
+    shots: Annotated[int, typer.Option("--shots", min=0, help="Examples before the question, drawn from train.tsv.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Which examples.")] = 0,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Statements, from the top of the file.", show_default="all")] = None,
+    pick: Annotated[str, typer.Option("--pick", help="Explain the model's choice, the gold label, or a given label.")] = "choice",
+    unit: common.Unit = "log_odds",
+    attribute: common.Attribute = None,
+    baseline: common.BaselineName = None,
+    tol: common.Tol = 0.01,
+    rule: common.Rule = "adaptive",
+    max_evaluations: common.MaxEvaluations = 1000,
+    device: common.Device = None,
+    dtype: common.Dtype = None,
+) -> None:
+    """Ask a model how true statements are, explain each answer, and write a page per statement, JSON lines and a summary page.
+
+    --attribute claim asks about the words of the claim alone. Rows of the file that are broken are named and left out.
+    """
+    from lineal import views
+    from lineal.models import load
+    from lineal.tasks import liar as task
+
+    statements, broken = task.read(folder, split)
+    for bad in broken:
+        typer.echo(f"row {bad.row} is left out: {bad.reason}", err=True)
+    pool = task.read(folder, "train")[0] if shots else []
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OptionError(f"--out {out} cannot be a folder: {error}") from None
+    with common.working(f"Loading {model} …"):
+        loaded = load(model, device=device, dtype=dtype)
+    chosen = statements[:limit]
+    verdicts = task.explain(
+        loaded,
+        chosen,
+        shots=shots,
+        pool=pool,
+        seed=seed,
+        pick=pick,
+        unit=unit or "log_odds",
+        attribute=attribute,
+        baseline=baseline,
+        tol=tol,
+        rule=rule,
+        max_evaluations=max_evaluations,
+    )
+    rows, links = [], []
+    with (out / LINES).open("w", encoding="utf-8") as lines:
+        for i, verdict in enumerate(verdicts, start=1):
+            row = verdict.to_dict()
+            rows.append(row)
+            links.append(f"{i:04}.html")
+            lines.write(json.dumps(row, ensure_ascii=False) + "\n")
+            lines.flush()
+            common.write_page(out / links[-1], [verdict.record.model_copy(update={"notes": _notes(verdict)})], title=_title(verdict))
+            typer.echo(f"{i}/{len(chosen)} {verdict.choice} ({verdict.statement.label}) {verdict.record.stop.name.lower()}", err=True)
+    summary = views.tally(rows, task.LABELS)
+    asked = f"{loaded.card.name}, {shots} examples, {unit} of the {pick}, attributed to {attribute or 'the whole prompt'}"
+    notes = (asked, *(f"Row {bad.row} was left out: {bad.reason}." for bad in broken[:20]))
+    common.write_whole(out / SUMMARY, views.choices_page(summary, title="LIAR: which words decided", links=links, notes=notes))
+    typer.echo(f"{len(rows)} statements, {summary.accuracy:.0%} as published, {summary.converged} converged; see {out / SUMMARY}")
+
+
+def _title(verdict: Verdict) -> str:
+    return f"{verdict.statement.statement} ({verdict.statement.who})"
+
+
+def _notes(verdict: Verdict) -> tuple[str, ...]:
+    """The answer and both checks, as lines of the page."""
+    record = verdict.record
+    share = abs(float(record.residual[0])) / (abs(float(record.delta[0])) or 1.0)
+    ranked = sorted(verdict.probabilities.items(), key=lambda pair: -pair[1])
+    return (
+        *record.notes,
+        f"Chosen: {verdict.choice}; published: {verdict.statement.label}. " + ", ".join(f"{label} {p:.1%}" for label, p in ranked),
+        f"Published check, residual at most 10 % of F(text) − F(baseline): {_word(verdict.passes_published_check)} with {share:.2%}.",
+        f"Own check, error at most {record.tol:.0%} of the mass: {_word(record.converged)} with "
+        f"{float(record.error[0]) / (float(record.mass[0]) or 1.0):.2%}.",
+    )
+
+
+def _word(passed: bool) -> str:
+    return "passed" if passed else "failed"

@@ -1,0 +1,1 @@
+"""Whole tasks on top of the public verbs: data in, prompts, records out."""

@@ -1,0 +1,154 @@
+"""Large models: what memory is estimated, kept to, and saved by recomputing layers; quantised loading up to the library's door."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import lineal
+from lineal.errors import MemoryLimitError, MissingExtraError, OptionError
+from lineal.models import loading, memory
+from lineal.models.causal import CausalLM
+from tests import tiny_lm
+
+TEXT = "The man works as a doctor. The nurse works as a security guard. The claim says that the wall takes years to build."
+GAUSS: dict[str, Any] = {"rule": "gauss:6"}
+
+
+@pytest.fixture
+def model() -> CausalLM:
+    return tiny_lm.llama()
+
+
+def test_the_estimate_counts_weights_and_what_the_reverse_pass_keeps(model: CausalLM) -> None:
+    found = memory.measure(model)
+    assert found.weights == sum(p.numel() * 8 for p in model.module.parameters()) + sum(
+        b.numel() * b.element_size() for b in model.module.buffers()
+    )
+    wide = memory.measure(tiny_lm.llama(hidden_size=64, intermediate_size=96))
+    assert found.per_token < wide.per_token < 4 * found.per_token
+    assert found.batch(200) == pytest.approx(2 * found.batch(100), abs=2)
+
+
+def test_recomputing_keeps_less_and_gives_the_same_scores(model: CausalLM) -> None:
+    assert memory.measure(model, recompute=True).per_token < memory.measure(model).per_token / 1.5
+    plain = lineal.explain(model, TEXT, **GAUSS)
+    saved = lineal.explain(model, TEXT, recompute=True, **GAUSS)
+    np.testing.assert_allclose(saved.scores, plain.scores, atol=1e-9)
+
+
+def test_recomputing_runs_held_prefixes_in_full(model: CausalLM) -> None:
+    plain = lineal.explain(model, TEXT, attribute="security", **GAUSS)
+    saved = lineal.explain(model, TEXT, attribute="security", recompute=True, **GAUSS)
+    np.testing.assert_allclose(saved.scores, plain.scores, atol=1e-9)
+
+
+def test_recomputing_restores_every_flag(model: CausalLM) -> None:
+    layers = memory.layers(model.module)
+    assert len(layers) == 2
+    before = [dict(layer.__dict__) for layer in layers]
+    lineal.explain(model, TEXT, recompute=True, **GAUSS)
+    assert [dict(layer.__dict__) for layer in layers] == before
+
+
+def test_layers_with_dropout_of_their_own_are_not_recomputed() -> None:
+    import transformers
+
+    torch.manual_seed(0)
+    words = tiny_lm.tokenizer()
+    config = transformers.OPTConfig(
+        vocab_size=len(words),
+        hidden_size=32,
+        num_hidden_layers=2,
+        ffn_dim=48,
+        num_attention_heads=4,
+        dropout=0.5,
+        max_position_embeddings=64,
+        word_embed_proj_dim=32,
+    )
+    dropping = CausalLM(transformers.OPTForCausalLM(config).eval(), words, "tiny opt")
+    assert memory.layers(dropping.module)
+    assert not memory.can_recompute(dropping)
+    with pytest.raises(OptionError, match="recompute"):
+        lineal.explain(dropping, TEXT, recompute=True)
+
+
+def test_the_record_keeps_the_estimate(model: CausalLM) -> None:
+    record = lineal.explain(model, TEXT, batch_tokens=64, **GAUSS)
+    assert record.memory["weights"] == memory.measure(model).weights
+    assert record.memory["batch"] == memory.measure(model).batch(64)
+
+
+def test_batches_are_kept_within_the_memory_there_is(model: CausalLM, monkeypatch: pytest.MonkeyPatch) -> None:
+    per_token = memory.measure(model).per_token
+    monkeypatch.setattr(memory, "free", lambda device: per_token * 100)
+    record = lineal.explain(model, TEXT, **GAUSS)
+    assert 0 < record.memory["batch"] <= per_token * 100
+    np.testing.assert_allclose(record.scores, lineal.explain(model, TEXT, batch_tokens=10_000, **GAUSS).scores, atol=1e-9)
+
+
+def test_running_out_of_memory_recomputes_before_it_gives_up(model: CausalLM, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = lineal.explain(model, TEXT, **GAUSS)
+    real = CausalLM.run
+
+    def tight(self: CausalLM, features: Any, embeds: Any, positions: Any) -> torch.Tensor:
+        recomputing = any(layer.training for layer in memory.layers(self.module))
+        if torch.is_grad_enabled() and embeds is not None and len(embeds) == 1 and embeds.shape[1] > memory.PROBE and not recomputing:
+            raise torch.OutOfMemoryError("out of memory")
+        return real(self, features, embeds, positions)
+
+    monkeypatch.setattr(CausalLM, "run", tight)
+    saved = lineal.explain(model, TEXT, batch_tokens=1, **GAUSS)
+    np.testing.assert_allclose(saved.scores, plain.scores, atol=1e-9)
+
+    def none(self: CausalLM, features: Any, embeds: Any, positions: Any) -> torch.Tensor:
+        if torch.is_grad_enabled() and embeds is not None and embeds.shape[1] > memory.PROBE:
+            raise torch.OutOfMemoryError("out of memory")
+        return real(self, features, embeds, positions)
+
+    monkeypatch.setattr(CausalLM, "run", none)
+    with pytest.raises(MemoryLimitError, match="does not fit"):
+        lineal.explain(model, TEXT, **GAUSS)
+
+
+def test_bfloat16_runs_and_says_so(model: CausalLM) -> None:
+    half = tiny_lm.llama(dtype=torch.bfloat16)
+    record = lineal.explain(half, TEXT, tol=0.2)
+    assert record.model.dtype == "bfloat16"
+    whole = lineal.explain(model, TEXT, tol=0.01)
+    assert np.corrcoef(record.scores[0], whole.scores[0])[0, 1] > 0.9 or not record.converged
+
+
+def test_quantised_loading_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("bitsandbytes")
+    told = loading._large("auto", True, False, torch.bfloat16, "cuda")
+    assert told["device_map"] == "auto"
+    assert told["quantization_config"].bnb_4bit_quant_type == "nf4"
+    assert told["quantization_config"].bnb_4bit_compute_dtype == torch.bfloat16
+    assert loading._large(None, False, True, None, "cpu")["quantization_config"].load_in_8bit
+
+
+def test_loading_options_that_do_not_fit_are_errors(model: CausalLM, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(OptionError, match="exclude each other"):
+        lineal.load("smollm2", load_in_4bit=True, load_in_8bit=True)
+    with pytest.raises(OptionError, match="live model"):
+        lineal.load(model.module, model.tokenizer, device_map="auto")
+    monkeypatch.setattr(loading.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match="quant"):
+        lineal.load("smollm2", load_in_4bit=True)
+
+
+def test_four_bit_weights_let_gradients_through(tmp_path: Any) -> None:
+    pytest.importorskip("bitsandbytes")
+    plain = tiny_lm.llama(dtype=torch.float32, hidden_size=64, intermediate_size=128)
+    plain.module.save_pretrained(tmp_path)
+    plain.tokenizer.save_pretrained(tmp_path)
+    four = lineal.load(str(tmp_path), load_in_4bit=True, device="cpu")
+    kinds = {type(part).__name__ for part in four.module.modules()}
+    assert "Linear4bit" in kinds
+    record = lineal.explain(four, "The man works", tol=0.05)
+    assert np.abs(record.scores).sum() > 0
+    assert abs(record.residual[0]) <= record.error[0] + 1e-4
