@@ -13,7 +13,8 @@ import torch
 import lineal
 from lineal import targets
 from lineal.errors import InputError, ModelError, OptionError
-from lineal.session import Options, Session
+from lineal.quadrature.contract import Integral
+from lineal.session import Options, Session, judged
 from tests import fakes
 
 TEXT = "the film a glorious mess of tepid good"
@@ -232,3 +233,14 @@ def test_the_record_names_what_was_asked() -> None:
     )
     assert (record.method, record.tol, record.model.name, record.level) == ("ig", 0.02, "fake", "token")
     assert set(record.versions) >= {"lineal", "torch"}
+
+
+def test_a_mean_that_cancels_is_not_called_converged() -> None:
+    model = fakes.FakeModel(fakes.smooth)
+    for tol in (0.3, 0.01):
+        record = lineal.explain(model, TEXT, "label:yes", baseline=["mask", "pad", "zero"], tol=tol)
+        assert record.converged == bool(record.error[0] <= tol * record.mass[0])
+    integral = Integral(
+        np.array([[1.0, -1.0], [1.0, 1.0]]), np.array([0.03, 0.019]), np.zeros(2), np.zeros(2), 9, (lineal.Stop.CONVERGED,) * 2
+    )
+    assert judged(integral, 0.01) == (lineal.Stop.CANCELLED, lineal.Stop.CONVERGED)

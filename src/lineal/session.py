@@ -27,7 +27,7 @@ from lineal.models.causal import CausalLM, Prefix
 from lineal.models.layer import Entered
 from lineal.objectives import NO_BRANCHES, Objective, branches
 from lineal.paths import Path
-from lineal.quadrature.contract import Integral, Schedule
+from lineal.quadrature.contract import Integral, Schedule, Stop
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -292,7 +292,7 @@ class Session:
             f_input=integral.f_end,
             f_baseline=integral.f_start,
             error=integral.error,
-            stops=integral.stops,
+            stops=judged(integral, o.tol),
             evaluations=integral.evaluations,
             tol=o.tol,
             spread=outcome.spread,
@@ -310,6 +310,15 @@ class Session:
             steps=encoded.steps,
             memory=self.memory,
         )
+
+
+def judged(integral: Integral, tol: float) -> tuple[Stop, ...]:
+    """Return the stop reasons, withdrawing CONVERGED where the error exceeds `tol` of the mass, as it can for a mean that cancels."""
+    allowed = tol * np.abs(integral.value).sum(axis=1) * (1 + 1e-9)  # the last digits are rounding, not error
+    return tuple(
+        Stop.CANCELLED if stop.converged and error > limit else stop
+        for stop, error, limit in zip(integral.stops, integral.error, allowed, strict=True)
+    )
 
 
 @dataclass
