@@ -54,6 +54,7 @@ def main() -> None:
     parser.add_argument("--model", default="smollm2")
     parser.add_argument("--limit", type=int, default=20, help="prompts")
     parser.add_argument("--budget", type=int, default=64, help="most gradients per result")
+    parser.add_argument("--anchors", default=",".join(ANCHORS), help="which of them, with commas between")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--log", type=Path, default=Path("anchor.jsonl"), help="one line per finished result")
     parser.add_argument("--figure", type=Path, help="where to draw (SVG or PNG)")
@@ -71,11 +72,9 @@ def measure(options: argparse.Namespace) -> None:
     model = lineal.load(options.model)
     tokens = {prompt: targets.NextToken().bind(model)(model.encode([prompt])).tokens[0] for prompt in PROMPTS[: options.limit]}
     with options.log.open("a", encoding="utf-8") as log:
-        for anchor, baseline in itertools.product(("first", "none", "bos"), BASELINES):
+        for anchor, baseline in itertools.product(options.anchors.split(","), BASELINES):
             todo = [prompt for prompt in tokens if (prompt, anchor, baseline, options.budget) not in done]
-            records = lineal.explain_many(
-                model, todo, Same(tokens), anchor=anchor, baseline=baseline, max_evaluations=options.budget
-            )
+            records = lineal.explain_many(model, todo, Same(tokens), anchor=anchor, baseline=baseline, max_evaluations=options.budget)
             for prompt, record in zip(todo, records, strict=True):
                 row = {
                     "prompt": prompt,
@@ -100,6 +99,7 @@ class Same:
     tokens: dict[str, int]
 
     def bind(self, model):
+        """Look the tokens up."""
         bound = {prompt: targets.NextToken(token).bind(model) for prompt, token in self.tokens.items()}
         return lambda encoded: bound[encoded.texts[0]](encoded)
 
@@ -112,7 +112,12 @@ def stability(rows: list[dict], anchor: str) -> tuple[list[float], list[float]]:
     """Cosine and rank correlation of the scores under the two baselines, per prompt, over all tokens but the first."""
     cosines, ranks = [], []
     for prompt in dict.fromkeys(row["prompt"] for row in rows):
-        pair = [np.array(row["scores"][1:]) for b in BASELINES for row in rows if (row["prompt"], row["anchor"], row["baseline"]) == (prompt, anchor, b)]
+        pair = [
+            np.array(row["scores"][1:])
+            for b in BASELINES
+            for row in rows
+            if (row["prompt"], row["anchor"], row["baseline"]) == (prompt, anchor, b)
+        ]
         if len(pair) == 2 and len(pair[0]) > 1:
             a, b = pair
             cosines.append(float(a @ b / max(np.linalg.norm(a) * np.linalg.norm(b), 1e-12)))
@@ -132,7 +137,9 @@ def table(rows: list[dict]) -> str:
                 used = np.percentile([row["evaluations"] for row in own], [50, 25, 75])
                 share = sum(row["stop"] == "CONVERGED" for row in own) / len(own)
                 off = np.median([abs(row["residual"]) / row["mass"] for row in own])
-                lines.append(f"| {anchor} | {baseline} | {len(own)} | {share:.0%} | {used[0]:.0f} ({used[1]:.0f} to {used[2]:.0f}) | {off:.2%} |")
+                lines.append(
+                    f"| {anchor} | {baseline} | {len(own)} | {share:.0%} | {used[0]:.0f} ({used[1]:.0f} to {used[2]:.0f}) | {off:.2%} |"
+                )
     lines += ["", "| anchor | cosine mean/eos, median | rank correlation mean/eos, median |", "|---|---|---|"]
     for anchor in ANCHORS:
         cosines, ranks = stability(rows, anchor)
@@ -155,7 +162,9 @@ def draw(rows: list[dict], path: Path) -> None:
                 found = [row["evaluations"] for row in own if (row["stop"] == "CONVERGED") == converged]
                 spread = np.linspace(-0.12, 0.12, max(len(found), 2))[: len(found)]
                 label = f"{baseline} baseline" if converged and i == 1 else None
-                left.scatter(i + (j - 0.5) * 0.4 + spread, sorted(found), s=16, marker=marker, color=colours[baseline], label=label, linewidths=1)
+                left.scatter(
+                    i + (j - 0.5) * 0.4 + spread, sorted(found), s=16, marker=marker, color=colours[baseline], label=label, linewidths=1
+                )
         cosines, _ = stability(rows, anchor)
         right.scatter(i + np.linspace(-0.2, 0.2, max(len(cosines), 2))[: len(cosines)], sorted(cosines), s=16, color="#555555")
         if cosines:
