@@ -58,9 +58,8 @@ def main() -> None:
             rows["gradient x input"].append(judged(b, pair[3], pair[4]))
             moving = sum(role == "content" for role in a.roles)
             rows["random"].append((1 / moving, 0.5, (moving + 1) / 2))
-    print(
-        f"{len(chosen)} prompts; the right form is preferred in {np.mean(preferred):.0%}; {np.mean(converged):.0%} converged at {options.tol:.0%}"
-    )
+    print(f"{len(chosen)} prompts; the right form is preferred in {np.mean(preferred):.0%}")
+    print(f"{np.mean(converged):.0%} converged at {options.tol:.0%}")
     print(f"gradients, median {np.median(used):.0f}\n")
     print("| method | subject scores highest | subject above distractor | mean rank of the subject |\n|---|---|---|---|")
     for name, found in rows.items():

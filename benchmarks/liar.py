@@ -65,8 +65,8 @@ def read(path: Path) -> list[dict]:
 
 def table(rows: list[dict]) -> str:
     lines = [
-        "| setting | statements | converged | gradients, median (max) | abs(residual) / mass, median | abs(residual) / abs(ΔF), median (max)"
-        " | mass / abs(ΔF), median | passes the 10 % check | seconds, median |",
+        "| setting | statements | converged | gradients, median (max) | abs(residual) / mass, median "
+        "| abs(residual) / abs(ΔF), median (max) | mass / abs(ΔF), median | passes 10 % | seconds, median |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for setting in SETTINGS:
@@ -77,8 +77,8 @@ def table(rows: list[dict]) -> str:
         mass = np.median([abs(row["residual"]) / row["mass"] for row in own])
         delta = [abs(row["residual"] / row["delta"]) for row in own]
         lines.append(
-            f"| {setting} | {len(own)} | {np.mean([row['converged'] for row in own]):.0%} | {np.median(used):.0f} ({max(used)}) | {mass:.2%} "
-            f"| {np.median(delta):.2%} ({np.max(delta):.2%}) | {np.median([row['cancellation'] for row in own]):.1f} "
+            f"| {setting} | {len(own)} | {np.mean([row['converged'] for row in own]):.0%} | {np.median(used):.0f} ({max(used)}) "
+            f"| {mass:.2%} | {np.median(delta):.2%} ({np.max(delta):.2%}) | {np.median([row['cancellation'] for row in own]):.1f} "
             f"| {np.mean([row['passes_published_check'] for row in own]):.0%} | {np.median([row['seconds'] for row in own]):.0f} |"
         )
     return "\n".join(lines)

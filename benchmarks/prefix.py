@@ -40,9 +40,8 @@ def main() -> None:
         )
         found[shared] = verdicts
         record = verdicts[0].record
-        print(
-            f"shared={shared}: {time.perf_counter() - wall:.1f} s, {time.process_time() - cpu:.1f} s of processor time, {len(record.tokens)} tokens"
-        )
+        seconds, processor = time.perf_counter() - wall, time.process_time() - cpu
+        print(f"shared={shared}: {seconds:.1f} s, {processor:.1f} s of processor time, {len(record.tokens)} tokens")
     differences = [
         np.abs(a.record.scores - b.record.scores).sum() / b.record.mass[0] for a, b in zip(found[True], found[False], strict=True)
     ]
