@@ -14,6 +14,7 @@ import torch
 from lineal.models import TextModel, load
 
 torch.manual_seed(0)
+torch.set_num_threads(1)  # tiny models gain nothing from threads, and lose much where cores are shared
 
 
 @pytest.fixture(scope="session")

@@ -42,7 +42,7 @@ def test_rows_are_integrated_gradients_and_the_matrix_is_symmetric(decoder: bool
     target = "next" if decoder else "label:L1"
     found = lineal.explain_interactions(model, "a very good film", target, tol=1e-3)
     ig = lineal.explain(model, "a very good film", target, tol=1e-6)
-    assert found.attribution.converged
+    assert found.stop.converged
     assert np.abs(found.attribution.scores - ig.scores).sum() <= found.error
     np.testing.assert_array_equal(found.matrix, found.matrix.T)
     assert abs(found.matrix.sum() - ig.delta[0]) <= found.error

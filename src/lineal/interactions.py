@@ -27,7 +27,7 @@ from lineal.models import load
 from lineal.models.base import evaluating
 from lineal.objectives import branches
 from lineal.paths import Straight
-from lineal.quadrature.contract import Integral
+from lineal.quadrature.contract import Integral, Stop
 from lineal.session import Options, Session
 
 Floats = NDArray[np.float64]
@@ -38,12 +38,14 @@ class Interactions:
     """What every two tokens do together. attribution: its scores are the row sums, which equal Integrated Gradients.
 
     matrix: (t, t) symmetric, in the unit of the output; Σ_ij = F(text) − F(baseline). error: bound on Σ_ij |error|; an estimate.
+    stop: whether that error is within the tolerance of Σ_ij |Γ_ij|, or why not. The row sums are smaller, and may be called cancelled.
     Entry (i, j) is what i and j add together beyond what each adds alone, half of it here and half in (j, i); the diagonal holds the rest.
     """
 
     attribution: Attribution
     matrix: Floats
     error: float
+    stop: Stop
 
     def strongest(self, n: int = 10) -> list[tuple[int, int, float]]:
         """Return the n pairs i < j with the largest |Γ_ij + Γ_ji|, and that sum."""
@@ -89,7 +91,7 @@ def explain_interactions(model: Any, text: Any, target: Any = None, *, baseline:
     record = session.pack(
         case, Outcome(rows_only, "straight", notes=("Scores are the row sums of the interactions.",)), time.perf_counter() - clock
     )
-    return Interactions(record, matrix, float(found.error[0]))
+    return Interactions(record, matrix, float(found.error[0]), found.stops[0])
 
 
 def _at(case: Case, u: float, derivatives: bool = True) -> tuple[float, Floats]:

@@ -267,10 +267,10 @@ class Session:
             self.prefixes[key] = self.model.prefix(encoded, length)
         return self.prefixes[key]
 
-    def schedule_for(self, path: Path) -> Schedule:
-        """Return a fresh schedule for a path, as the options ask for."""
+    def schedule_for(self, path: Path, share: float = 1.0) -> Schedule:
+        """Return a fresh schedule for a path, as the options ask for, to `share` times the tolerance."""
         o = self.options
-        return specs.schedule(o.rule, o.tol, o.max_evaluations, path.breaks)
+        return specs.schedule(o.rule, share * o.tol, o.max_evaluations, path.breaks)
 
     def _moving(self, encoded: Encoded) -> list[bool]:
         released = () if self.options.hold_special else ("special",)
@@ -313,7 +313,7 @@ class Session:
 
 
 def judged(integral: Integral, tol: float) -> tuple[Stop, ...]:
-    """Return the stop reasons, withdrawing CONVERGED where the error exceeds `tol` of the mass, as it can for a mean that cancels."""
+    """Return the stop reasons, withdrawing CONVERGED where the error exceeds `tol` of the mass, as it can where parts cancel."""
     allowed = tol * np.abs(integral.value).sum(axis=1) * (1 + 1e-9)  # the last digits are rounding, not error
     return tuple(
         Stop.CANCELLED if stop.converged and error > limit else stop

@@ -56,7 +56,7 @@ class SmoothGradIG:
             note = f"Scores are the mean over {self.samples} noisy inputs, and F(text) is the mean of F over them."
             return Outcome(integral, "straight, to noisy inputs", spread, (note,))
 
-        return Plan([(case.problem(path), case.schedule(path)) for path in paths], pack)
+        return Plan(case.averaged(paths), pack)
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class ExpectedGradients:
             drawn = "random words" if len(case.starts) == 1 else "the given baselines"
             return Outcome(integral, "straight", spread, (f"Scores are the mean over {len(paths)} baselines ({drawn}).",))
 
-        return Plan([(case.problem(path), case.schedule(path)) for path in paths], pack)
+        return Plan(case.averaged(paths), pack)
 
 
 @dataclass(frozen=True)

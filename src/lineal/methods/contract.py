@@ -24,13 +24,21 @@ from lineal.quadrature.contract import Integral, Schedule, Stop
 Floats = NDArray[np.float64]
 
 
+class ScheduleFor(Protocol):
+    """Gives a fresh schedule for a path."""
+
+    def __call__(self, path: Path, share: float = 1.0) -> Schedule:
+        """Return a schedule that stops at `share` times the wanted tolerance."""
+        ...
+
+
 @dataclass(frozen=True)
 class Case:
     """One text, ready to be explained.
 
     starts: (m, t, d) one or several baselines; tokens that do not move have their own embedding there. end: (t, d) the text.
     moving: (t,) which tokens move. prefix: the leading tokens that do not, run once, or None.
-    schedule: gives a fresh schedule for a path, as the options ask for.
+    schedule: gives a fresh schedule for a path, as the options ask for; with a share below 1, to that share of the tolerance.
     """
 
     model: TextModel
@@ -39,8 +47,13 @@ class Case:
     end: Tensor
     moving: tuple[bool, ...]
     objective: Objective
-    schedule: Callable[[Path], Schedule]
+    schedule: ScheduleFor
     prefix: Prefix | None = None
+
+    def averaged(self, paths: Sequence[Path]) -> list[tuple[Problem, Schedule]]:
+        """Return an integral per path, for their mean: a mean can be smaller than its terms, so each of several gets half the tolerance."""
+        share = 1.0 if len(paths) == 1 else 0.5
+        return [(self.problem(path), self.schedule(path, share)) for path in paths]
 
     def problem(self, path: Path) -> Problem:
         """Return the integral of the objective along a path."""
@@ -97,7 +110,8 @@ def mean(integrals: Sequence[Integral]) -> tuple[Integral, Floats | None]:
     """Return the mean of several integrals, and the standard deviation of their scores (None for a single one).
 
     The mean of the errors bounds the error of the mean. The stop of an output is the first one that is not success. Each integral met its
-    tolerance relative to its own mass; where their scores cancel, the error is a larger share of the mean's mass than `tol`.
+    tolerance relative to its own mass; where their scores cancel by more than half, the error can be a larger share of the mean's mass than
+    `tol`, and the session then says `Stop.CANCELLED`.
     """
     values = np.stack([integral.value for integral in integrals])  # (m, k, t)
     combined = Integral(

@@ -62,7 +62,7 @@ class DIG:
     def plan(self, case: Case) -> Plan:
         """Return one integral per baseline along the path over words."""
         paths = [self.path(case, start) for start in case.starts]
-        return Plan([(case.problem(path), case.schedule(path)) for path in paths], self._pack)
+        return Plan(case.averaged(paths), self._pack)
 
     def path(self, case: Case, start: Tensor) -> Polyline:
         """Return the path from one baseline (t, d)."""

@@ -29,7 +29,7 @@ class IG:
     def plan(self, case: Case) -> Plan:
         """Return one straight integral per baseline."""
         paths = [Straight(start, case.end) for start in case.starts]
-        return Plan([(case.problem(path), case.schedule(path)) for path in paths], _pack)
+        return Plan(case.averaged(paths), _pack)
 
 
 def _pack(integrals: Sequence[Integral]) -> Outcome:

@@ -33,9 +33,7 @@ class Stop(Enum):
     NOT_FINITE = (
         "not converged: the gradient is not a finite number somewhere on the path; choose another baseline, or hold the first position"
     )
-    CANCELLED = (
-        "not converged: each integral of the average met the tolerance, but they cancel: their mean is small beside its error; lower tol"
-    )
+    CANCELLED = "not converged: the parts met the tolerance, but they cancel, and their sum is small beside its error; lower tol"
     FIXED = "not converged: the fixed rule that was asked for leaves an error above the tolerance; use more points or rule='adaptive'"
 
     @property
