@@ -172,6 +172,11 @@ def test_generated_text_is_placed_character_by_character(model: CausalLM) -> Non
     assert all(a < b for a, b in result.offsets[first:])
 
 
+def test_generated_words_end_at_blanks_and_punctuation(model: CausalLM) -> None:
+    result = lineal.explain_generation(model, PROMPT, continuation=" security guard. The", rule="gauss:2")
+    assert result.words().tokens[-4:] == ("security", "guard", ".", "The")
+
+
 def test_many_generations_share_batches_and_change_nothing(model: CausalLM, four: lineal.Attribution) -> None:
     asked = [Generation(PROMPT, 4), Generation("The nurse", 2), Generation("The claim says that the wall takes", 3)]
     together = list(lineal.explain_many(model, asked, targets.Steps(), rule="gauss:24"))

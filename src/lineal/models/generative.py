@@ -143,10 +143,11 @@ def _common(a: str, b: str) -> int:
 
 
 def _words(text: str, spans: Sequence[tuple[int, int]]) -> list[int]:
-    """Number the words of a continuation: a new one begins with every token that begins with white space."""
+    """Number the words of a continuation: a new one begins with white space, or where letters meet punctuation."""
     numbers, current = [], 0
     for begin, end in spans:
-        current += bool(begin) and text[begin:end][:1].isspace()
+        piece = text[begin:end]
+        current += bool(begin) and (piece[:1].isspace() or piece[:1].isalnum() != text[begin - 1].isalnum())
         numbers.append(current)
     return numbers
 
