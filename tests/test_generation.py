@@ -122,7 +122,7 @@ def test_steps_that_converged_cost_no_further_backward_passes(model: CausalLM, m
             return asked
 
     monkeypatch.setattr(torch.autograd, "grad", counting)
-    monkeypatch.setattr(Session, "schedule_for", lambda self, path: Recording(tol=3e-3, max_evaluations=1000))
+    monkeypatch.setattr(Session, "schedule_for", lambda self, *how: Recording(tol=3e-3, max_evaluations=1000))
     result = lineal.explain_generation(model, PROMPT, max_new_tokens=4, batch_tokens=100_000)
     assert result.converged
     assert wanted[0] == 4
