@@ -76,6 +76,13 @@ def test_a_dash_reads_standard_input(classifier: str, capsys: pytest.CaptureFixt
     assert json.loads(capsys.readouterr().out)["texts"] == [TEXT]
 
 
+def test_a_unit_alone_is_that_of_the_models_own_question(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    tiny.llama().save_pretrained(tmp_path)
+    tiny.tokenizer(decoder=True).save_pretrained(tmp_path)
+    assert run("explain", tmp_path, TEXT, "--unit", "prob", "--json", "--rule", "gauss:4", "--device", "cpu") == 0
+    assert json.loads(capsys.readouterr().out)["units"] == ["prob"]
+
+
 def test_two_texts_are_a_pair_for_a_classifier(classifier: str, capsys: pytest.CaptureFixture) -> None:
     assert run("explain", classifier, "is it good?", TEXT, "--json", "--rule", "gauss:4") == 0
     assert json.loads(capsys.readouterr().out)["texts"] == ["is it good?", TEXT]

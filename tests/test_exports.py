@@ -52,4 +52,5 @@ def test_the_verbs_list_every_option() -> None:
     assert shown["tol"].default == 0.01
     assert shown["rule"].default == "adaptive"
     assert {"baseline", "method", "hold", "max_evaluations", "truncate"} <= set(shown)
+    assert {"tol", "max_new_tokens"} <= set(inspect.signature(lineal.explain_generation).parameters)
     assert set(shown) - {"text", "messages"} <= set(inspect.signature(lineal.explain_many).parameters)

@@ -11,10 +11,11 @@ from lineal.errors import InputError, OptionError
 from lineal.models import load
 from lineal.models.generative import generate_options
 from lineal.prompts import Chat, Generation
-from lineal.session import Options, explain
+from lineal.session import Options, explain, lists_options
 from lineal.targets import Steps
 
 
+@lists_options
 def explain_generation(
     model: Any,
     prompt: Any = None,

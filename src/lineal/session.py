@@ -99,7 +99,11 @@ def lists_options(verb: Callable[P, T]) -> Callable[P, T]:
     """Write the fields of `Options` into the signature of a verb that takes them as **options, for `help` and editors."""
     own = inspect.signature(verb)
     named = [parameter for parameter in own.parameters.values() if parameter.kind is not parameter.VAR_KEYWORD]
-    options = [inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=f.type) for f in fields(Options)]
+    options = [
+        inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=f.type)
+        for f in fields(Options)
+        if f.name not in own.parameters
+    ]
     verb.__signature__ = own.replace(parameters=[*named, *options])  # type: ignore[attr-defined]
     return verb
 

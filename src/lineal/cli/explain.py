@@ -61,6 +61,7 @@ def explain(
     """
     from lineal import specs
     from lineal.models import load
+    from lineal.models.base import GENERATIVE
     from lineal.prompts import Chat
     from lineal.session import Options, Session
 
@@ -86,7 +87,8 @@ def explain(
         loaded = load(model, device=device, dtype=dtype, device_map=device_map, load_in_4bit=load_in_4bit, load_in_8bit=load_in_8bit)
     common.announce_memory(loaded)
     pair = messages is None and file is None and len(texts[0]) > 1 and loaded.card.kind == "encoder"
-    wanted = specs.target(target, unit, text=texts[0][1] if pair else None)
+    asked_for = "next" if target is None and unit is not None and loaded.card.kind in GENERATIVE else target
+    wanted = specs.target(asked_for, unit, text=texts[0][1] if pair else None)
     with common.working("Following the path from baseline to text …"):
         session = Session(loaded, wanted, baseline, options)
         texts = [text[:1] for text in texts] if pair else texts

@@ -20,7 +20,7 @@ from lineal.models.base import TextModel, evaluating
 PROBE = 16
 """Tokens of the measured forward pass: enough that what grows with the text outweighs what does not."""
 OVERHEAD = 1.3
-"""Peak over saved tensors: gradients and work space of the kernels (1.1 to 1.3 measured on SmolLM2, see docs/language-models.md)."""
+"""Peak over saved tensors, for gradients and the work space of kernels: an allowance, not a measurement."""
 SHARE = 0.8
 """Share of the free memory that batches may fill."""
 
