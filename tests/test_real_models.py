@@ -66,7 +66,7 @@ def test_next_token_scores_equal_captums_at_equal_settings(smollm2: TextModel) -
     assert held == [True, False, False, False, False]
     eos = smollm2.tokenizer.eos_token_id
     theirs = captum_scores(smollm2, lambda i, m: smollm2.module(i).logits[:, -1, token], PROMPT, eos, held, 50)
-    np.testing.assert_allclose(ours.scores[0], theirs, atol=1e-4 * np.abs(theirs).max())  # 30 layers of float32
+    assert_equal_scores(ours, theirs)
 
 
 def test_a_published_cosine_is_reproduced(minilm: TextModel) -> None:
