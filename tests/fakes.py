@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
 from lineal.attribution import ModelCard
 from lineal.errors import InputError
+from lineal.field import Request
 from lineal.models.base import Encoded, Head
+from lineal.tangents import Mode
 
 WORDS = ("<pad>", "<mask>", "a", "tepid", "glorious", "mess", "of", "film", "not", "good", "bad", "the")
 WIDTH = 3
@@ -91,3 +94,8 @@ def steep(points: Tensor, mask: Tensor) -> Tensor:
     """A passage of width about 1/300 somewhere on the path: hard for every rule."""
     pooled = (points * mask).sum(dim=(1, 2))
     return torch.stack([pooled, torch.sigmoid(300.0 * (pooled - 0.4 * pooled.detach().max() - 0.013))], dim=-1)
+
+
+def by(mode: Mode, requests: Sequence[Request]) -> list[Request]:
+    """Return the same requests with derivatives computed in another way."""
+    return [replace(request, problem=replace(request.problem, mode=mode)) for request in requests]

@@ -23,6 +23,7 @@ from lineal.objectives import Embedding
 from lineal.pairs import PairOptions, Pairs
 from lineal.paths import Straight
 from lineal.tangents import Mode
+from tests.fakes import by
 
 VOCABULARY = "a small dog puppy chews ##ed gnaws on big stick wood piece of the two boys splash in surf man eats cheese"
 WORDS = VOCABULARY.split()
@@ -96,7 +97,7 @@ def test_modes_agree_in_a_padded_batch_of_different_questions(mode: Mode) -> Non
     wanted = np.arange(32) % 3 == 0
     requests = [Request(short, (0.1, 0.7), np.ones(32, dtype=bool)), Request(long, (0.5,), None), Request(long, (0.2, 0.3, 0.9), wanted)]
     with evaluating(loaded.module):
-        expected, found = evaluate(loaded, requests), evaluate(loaded, requests, mode)
+        expected, found = evaluate(loaded, requests), evaluate(loaded, by(mode, requests))
     for one, other in zip(expected, found, strict=True):
         assert np.abs(one.values - other.values).max() < EXACT
         assert one.derivatives.shape == other.derivatives.shape
@@ -110,9 +111,9 @@ def test_forward_mode_runs_in_chunks_with_the_same_numbers(monkeypatch: pytest.M
     loaded = model()
     request = [Request(problem(loaded, A), (0.3, 0.8), np.ones(32, dtype=bool))]
     with evaluating(loaded.module):
-        whole = evaluate(loaded, request, Mode.FORWARD)[0]
+        whole = evaluate(loaded, by(Mode.FORWARD, request))[0]
         monkeypatch.setattr("lineal.tangents.PASS_TOKENS", {"cpu": 60})
-        parts = evaluate(loaded, request, Mode.FORWARD)[0]
+        parts = evaluate(loaded, by(Mode.FORWARD, request))[0]
     assert np.abs(whole.derivatives - parts.derivatives).max() < EXACT
 
 
@@ -122,7 +123,7 @@ def test_dot_products_in_forward_mode() -> None:
     assert isinstance(one.objective, Embedding)
     with evaluating(loaded.module):
         reverse, forward = (
-            evaluate(loaded, [Request(one, (0.4,), np.ones(32, dtype=bool))], mode)[0] for mode in (Mode.REVERSE, Mode.FORWARD)
+            evaluate(loaded, by(mode, [Request(one, (0.4,), np.ones(32, dtype=bool))]))[0] for mode in (Mode.REVERSE, Mode.FORWARD)
         )
     assert np.abs(reverse.derivatives - forward.derivatives).max() < EXACT
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import lineal
+from lineal import targets
 from lineal.costs import Costs, costs
 from lineal.field import Problem, Request, evaluate
-from lineal.models.base import evaluating
+from lineal.models.base import answer, evaluating
 from lineal.pairs import PairOptions, Pairs
 from lineal.paths import Straight
 from lineal.tangents import Mode
+from tests.fakes import by
 from tests.families import FAMILIES, TEXTS, Family
 
 ENCODERS = [family for family in FAMILIES if "encoder" in family.tasks and "encoder" not in (family.refused or {})]
@@ -27,8 +30,8 @@ def test_all_modes_agree(family: Family) -> None:
     problem = Problem(case.encoded, Straight(case.starts[0], case.end), case.objective)
     request = [Request(problem, (0.2, 0.9), np.ones(problem.k, dtype=bool))]
     with evaluating(model.module):
-        reverse, central = (evaluate(model, request, mode)[0] for mode in (Mode.REVERSE, Mode.CENTRAL))
-        forward = evaluate(model, request, Mode.FORWARD)[0] if family.name not in NO_FORWARD else reverse
+        reverse, central = (evaluate(model, by(mode, request))[0] for mode in (Mode.REVERSE, Mode.CENTRAL))
+        forward = evaluate(model, by(Mode.FORWARD, request))[0] if family.name not in NO_FORWARD else reverse
     size = np.abs(reverse.derivatives).max()
     assert size > 1e-6
     assert np.abs(forward.values - reverse.values).max() < CLOSE
@@ -45,3 +48,28 @@ def test_the_cheapest_mode_is_taken() -> None:
     without = Costs(forward=1.0, backward=1.0, tangent=float("inf"), central=2.0)
     assert without.cheapest(outputs=384, tokens=16) is Mode.CENTRAL
     assert without.cheapest(outputs=3, tokens=16) is Mode.REVERSE
+
+
+def test_many_outputs_of_one_text_take_the_cheapest_mode(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = next(family for family in ENCODERS if family.name == "BERT").load("encoder")
+    vectors = np.random.default_rng(0).standard_normal((24, len(answer(model, model.encode([TEXTS[0]])))))
+    asked: list[tuple[int, int]] = []
+
+    def prices(tangent: float) -> Costs:
+        return Costs(forward=1.0, backward=2.0, tangent=tangent, central=0.1)
+
+    def explained(tangent: float, rows: int) -> np.ndarray:
+        monkeypatch.setattr("lineal.session.costs", lambda _, problem: (asked.append((problem.k, rows)), prices(tangent))[1])
+        record = lineal.explain(model, TEXTS[0], targets.similar(vectors[:rows]), baseline="unk", rule="gauss:6")
+        return record.scores
+
+    used: list[Mode] = []
+    monkeypatch.setattr(
+        "lineal.integrate.evaluate", lambda model, requests: (used.append(requests[0].problem.mode), evaluate(model, requests))[1]
+    )
+    reverse, forward, without = explained(100.0, 24), explained(0.1, 24), explained(float("inf"), 24)
+    assert [mode for i, mode in enumerate(used) if i == 0 or mode is not used[i - 1]] == [Mode.REVERSE, Mode.FORWARD, Mode.REVERSE]
+    assert np.abs(forward - reverse).max() < CLOSE * np.abs(reverse).max()
+    assert (without == reverse).all()
+    explained(0.1, 3)
+    assert asked == [(24, 24)] * 3, "few outputs are not worth a measurement"

@@ -71,7 +71,7 @@ def _measure(model: TextModel, problem: Problem, points: int) -> Costs:
 
     def timed(mode: Mode, outputs: NDArray[np.bool_] | None) -> tuple[float, Answer]:
         begun = time.perf_counter()
-        found = evaluate(model, [Request(few, alphas, outputs)], mode)[0]
+        found = evaluate(model, [Request(replace(few, mode=mode), alphas, outputs)])[0]
         return (time.perf_counter() - begun) / points, found
 
     timed(Mode.REVERSE, None)  # the first run of a shape pays for what later ones do not

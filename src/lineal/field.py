@@ -43,6 +43,7 @@ class Problem:
 
     measure: what is made of the gradient, in reverse mode. Only `inner` gives derivatives that integrate to a difference of F.
     prefix: keys and values of leading tokens that do not move on the path, shared by the problems that have the same ones.
+    mode: how the derivatives are computed; a measure of the gradient itself needs reverse mode.
     """
 
     encoded: Encoded
@@ -50,6 +51,11 @@ class Problem:
     objective: Objective
     prefix: Prefix | None = None
     measure: Measure = inner
+    mode: Mode = Mode.REVERSE
+
+    def __post_init__(self) -> None:
+        """Check that the gradient is there when it is measured."""
+        assert self.measure is inner or self.mode is Mode.REVERSE, "only reverse mode has the gradient itself"
 
     @property
     def k(self) -> int:
@@ -79,13 +85,13 @@ class Answer:
     derivatives: Floats
 
 
-def evaluate(model: TextModel, requests: Sequence[Request], mode: Mode = Mode.REVERSE) -> list[Answer]:
+def evaluate(model: TextModel, requests: Sequence[Request]) -> list[Answer]:
     """Evaluate all points of all requests in one padded batch; the model must be frozen and in evaluation mode.
 
-    All requests have the same prefix, or none. Raises ModelError when F itself is not finite (naming the text and α); a gradient that
-    is not finite is passed on, for the schedule to deal with.
+    All requests have the same mode, and the same prefix or none. Raises ModelError when F itself is not finite (naming the text and
+    α); a gradient that is not finite is passed on, for the schedule to deal with.
     """
-    prefix = requests[0].problem.prefix
+    prefix, mode = requests[0].problem.prefix, requests[0].problem.mode
     asked, rows = requests, [list(range(len(request.alphas))) for request in requests]
     if mode is Mode.REVERSE:  # otherwise every point goes with its own velocity
         requests, rows = _distinct(requests)

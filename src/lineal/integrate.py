@@ -15,7 +15,6 @@ from lineal.field import Answer, Problem, Request, evaluate, size
 from lineal.models.base import TextModel, evaluating
 from lineal.models.memory import can_recompute, recomputing
 from lineal.quadrature.contract import Ask, Integral, Schedule
-from lineal.tangents import Mode
 
 OnPoints = Callable[[int], None]
 """Called with the number of gradients of every finished batch."""
@@ -57,9 +56,9 @@ class _Piece:
         return size(self.request)[0]
 
     @property
-    def prefix(self) -> int:
-        """What may share a batch: problems with the same prefix, or none."""
-        return id(self.request.problem.prefix)
+    def kind(self) -> tuple[str, int]:
+        """What may share a batch: problems with the same mode, and the same prefix or none."""
+        return self.request.problem.mode.value, id(self.request.problem.prefix)
 
     @property
     def points(self) -> int:
@@ -72,13 +71,13 @@ def integrate(
     budget: Budget,
     in_flight: int = 64,
     on_points: OnPoints | None = None,
-    mode: Mode = Mode.REVERSE,
 ) -> Iterator[Integral]:
     """Yield the integral of every task, in order.
 
     Up to `in_flight` texts are open at once: in each round every open schedule is asked, all points are packed by length into batches
     of at most `budget.tokens` tokens, and the answers are told. Easy texts finish early and make room for the next.
-    Cost: one forward and k reverse passes per batch, or t tangent passes (`mode`). Raises ModelError (F not finite), MemoryLimitError.
+    Cost: one forward and k reverse passes per batch, or t tangent passes (`Problem.mode`). Raises ModelError (F not finite),
+    MemoryLimitError.
     """
     source = iter(tasks)
     queue: deque[Work] = deque()
@@ -90,18 +89,18 @@ def integrate(
             work.ask = work.schedule.ask()
         while queue and queue[0].ask is None:
             yield queue.popleft().schedule.integral()
-        _round(model, [work for work in queue if work.ask is not None], budget, on_points, mode)
+        _round(model, [work for work in queue if work.ask is not None], budget, on_points)
 
 
-def _round(model: TextModel, works: Sequence[Work], budget: Budget, on_points: OnPoints | None, mode: Mode) -> None:
+def _round(model: TextModel, works: Sequence[Work], budget: Budget, on_points: OnPoints | None) -> None:
     pieces = deque(
-        sorted((piece for work in works for piece in _pieces(work, budget.recompute)), key=lambda piece: (piece.prefix, piece.length))
+        sorted((piece for work in works for piece in _pieces(work, budget.recompute)), key=lambda piece: (piece.kind, piece.length))
     )
     while pieces:
         batch = _fill(pieces, budget)
         try:
             with evaluating(model.module), recomputing(model.module, budget.recompute):
-                answers = evaluate(model, [piece.request for piece in batch], mode)
+                answers = evaluate(model, [piece.request for piece in batch])
         except (RuntimeError, MemoryError) as error:
             if not _is_out_of_memory(error):
                 raise
@@ -145,7 +144,7 @@ def _fill(pieces: deque[_Piece], budget: Budget) -> list[_Piece]:
 
 
 def _fits(piece: _Piece, first: _Piece, budget: Budget) -> bool:
-    return piece.prefix == first.prefix and (piece.length == first.length or not budget.uniform)
+    return piece.kind == first.kind and (piece.length == first.length or not budget.uniform)
 
 
 def _merged(batch: Sequence[_Piece]) -> list[_Piece]:

@@ -272,8 +272,10 @@ class Pairs:
 
     def _integrals(self, session: Session, problems: Sequence[Problem], mode: Mode, tol: float) -> list[Integral]:
         o = self.options
-        tasks = [(problem, specs.schedule(o.rule, tol, o.max_evaluations, (0.0, 1.0), pooled=True)) for problem in problems]
-        return list(integrate(session.model, tasks, session.budget, mode=mode))
+        tasks = [
+            (replace(problem, mode=mode), specs.schedule(o.rule, tol, o.max_evaluations, (0.0, 1.0), pooled=True)) for problem in problems
+        ]
+        return list(integrate(session.model, tasks, session.budget))
 
     def _mixed(self, short: Half, session: Session, problem: Problem) -> tuple[Half, Parts]:
         """Project the other text on the token vectors of `short`, its start and its end: n + 2 reverse passes, plus PROBES.

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from lineal import baselines, methods, prompts, regions, specs, targets
 from lineal.attribution import Attribution, Role
+from lineal.costs import costs
 from lineal.errors import InputError, OptionError, listing
 from lineal.field import Problem
 from lineal.integrate import Budget, integrate
@@ -26,8 +27,9 @@ from lineal.models.base import GENERATIVE, Encoded, check_fidelity
 from lineal.models.causal import CausalLM, Prefix
 from lineal.models.layer import Entered
 from lineal.objectives import NO_BRANCHES, Objective, branches
-from lineal.paths import Path
+from lineal.paths import Path, Straight
 from lineal.quadrature.contract import Integral, Schedule, Stop
+from lineal.tangents import Mode
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -36,6 +38,8 @@ PREFIX_FROM = 8
 """Leading tokens that do not move from which running them once pays for the three passes it costs."""
 PREFIXES = 4
 """Caches of leading tokens that are kept at a time."""
+MANY_OUTPUTS = 16
+"""From so many outputs on it is worth measuring whether tangent passes are cheaper than reverse passes."""
 AT_A_LAYER = ("ig", "sequential-ig", "smoothgrad-ig", "gradient-x-input", "saliency", "random")
 BATCH_TOKENS = {"cpu": 1024, "cuda": 16384, "mps": 4096}
 """Points × padded length per batch. On a CPU 512 to 2048 took the same time within a tenth, and 8192 half as long again."""
@@ -130,7 +134,8 @@ def explain(
     messages: a chat in place of a text, see `lineal.prompts.Chat`.
     target: a value of `lineal.targets` or its spelling ("self", "label:POSITIVE", "next", …); None is the model's default.
     baseline: a value of `lineal.baselines` or its name; None is the model's default. options: see `Options`.
-    Cost: one forward and k reverse passes per path point; about 25 points for encoders, 60 to 300 for decoders at tol=0.01.
+    Cost: one forward and k reverse passes per path point (from 16 outputs on t tangent passes, where those are cheaper); about 25 points
+    for encoders, 60 to 300 for decoders at tol=0.01.
 
     Raises InputError, TooLongError, OptionError, ModelError, FidelityError. Not converging is no error: see `Attribution.stop`, and do
     not trust scores smaller than `Attribution.error`.
@@ -210,6 +215,7 @@ class Session:
         def tasks() -> Iterator[tuple[Problem, Schedule]]:
             for text in texts:
                 case = self.case(text)
+                case = replace(case, mode=self._mode(case))
                 begun.append(_Begun(case, self.method.plan(case)))
                 yield from begun[-1].plan.tasks
 
@@ -241,6 +247,15 @@ class Session:
         if self.entry is not None:
             return self._entered(encoded, starts, end, objective)
         return Case(self.model, encoded, starts, end, tuple(moving), objective, self.schedule_for, self._prefix(encoded, moving, objective))
+
+    def _mode(self, case: Case) -> Mode:
+        """Return how derivatives are computed: by tangent passes where outputs are many and that was measured to be cheaper."""
+        plain = self.entry is None and case.prefix is None and not self.budget.recompute and branches(case.objective) == NO_BRANCHES
+        if not plain or len(case.objective.names) < MANY_OUTPUTS:
+            return Mode.REVERSE
+        problem = case.problem(Straight(case.starts[0], case.end))
+        cheapest = costs(self.model, problem).cheapest(problem.k, sum(case.moving))
+        return cheapest if cheapest is Mode.FORWARD else Mode.REVERSE
 
     def _entered(self, encoded: Encoded, starts: Tensor, end: Tensor, objective: Objective) -> Case:
         """Return the case at the layer that was asked for: one forward pass per baseline and one for the text."""

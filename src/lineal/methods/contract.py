@@ -20,6 +20,7 @@ from lineal.models.causal import Prefix
 from lineal.objectives import Objective
 from lineal.paths import Path
 from lineal.quadrature.contract import Integral, Schedule, Stop
+from lineal.tangents import Mode
 
 Floats = NDArray[np.float64]
 
@@ -37,7 +38,7 @@ class Case:
     """One text, ready to be explained.
 
     starts: (m, t, d) one or several baselines; tokens that do not move have their own embedding there. end: (t, d) the text.
-    moving: (t,) which tokens move. prefix: the leading tokens that do not, run once, or None.
+    moving: (t,) which tokens move. prefix: the leading tokens that do not, run once, or None. mode: how derivatives are computed.
     schedule: gives a fresh schedule for a path, as the options ask for; with a share below 1, to that share of the tolerance.
     """
 
@@ -49,6 +50,7 @@ class Case:
     objective: Objective
     schedule: ScheduleFor
     prefix: Prefix | None = None
+    mode: Mode = Mode.REVERSE
 
     def averaged(self, paths: Sequence[Path]) -> list[tuple[Problem, Schedule]]:
         """Return an integral per path, for their mean: a mean can be smaller than its terms, so each of several gets half the tolerance."""
@@ -57,7 +59,7 @@ class Case:
 
     def problem(self, path: Path) -> Problem:
         """Return the integral of the objective along a path."""
-        return Problem(self.encoded, path, self.objective, self.prefix)
+        return Problem(self.encoded, path, self.objective, self.prefix, mode=self.mode)
 
 
 @dataclass(frozen=True)

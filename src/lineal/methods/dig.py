@@ -18,6 +18,7 @@ from lineal.neighbours import Neighbours, row_of, table
 from lineal.paths.dig import BASELINE, Ids, Polyline, Strategy, find_anchors, monotonised, refined
 from lineal.quadrature.contract import Integral, Stop
 from lineal.quadrature.vertices import Vertices
+from lineal.tangents import Mode
 
 _anchors: dict[tuple[Any, ...], tuple[int, ...]] = {}
 _rows: dict[tuple[str, bytes], int] = {}
@@ -106,7 +107,7 @@ class BlogDIG:
         for start in case.starts:
             path = self.path(case, start)
             problem = case.problem(path)
-            tasks.append((replace(problem, measure=total), Vertices("right", breaks=path.breaks)))
+            tasks.append((replace(problem, measure=total, mode=Mode.REVERSE), Vertices("right", breaks=path.breaks)))
 
         def pack(integrals: Sequence[Integral]) -> Outcome:
             found, spread = mean(integrals)

@@ -18,6 +18,7 @@ from lineal.paths import Straight
 from lineal.quadrature.contract import Integral, Schedule, Stop
 from lineal.quadrature.points import Ends, Slope
 from lineal.removal import REMOVALS, Subject
+from lineal.tangents import Mode
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,7 @@ def generator(case: Case, seed: int) -> np.random.Generator:
 def _at_text(method: GradientTimesInput | Saliency, case: Case, measure: Measure) -> Plan:
     moving = torch.tensor(case.moving, device=case.end.device)[:, None]
     whole = Straight(torch.where(moving, 0.0, case.end), case.end)  # its velocity is the input itself
-    tasks: list[tuple[Problem, Schedule]] = [(replace(case.problem(whole), measure=measure), Slope())]
+    tasks: list[tuple[Problem, Schedule]] = [(replace(case.problem(whole), measure=measure, mode=Mode.REVERSE), Slope())]
     tasks += [(case.problem(Straight(start, case.end)), Ends()) for start in case.starts]
 
     def pack(integrals: Sequence[Integral]) -> Outcome:
