@@ -18,7 +18,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ import numpy as np
 import torch
 
 import lineal
+from lineal import baselines
 from lineal.models.base import Encoded, TextModel, answer, evaluating
 from lineal.pair_attribution import PairAttribution
 
@@ -88,20 +89,6 @@ def exactness(limit: int, tol: float) -> None:
     print(f"swapped texts transpose the matrix: {len(swapped)} of {len(swapped)} pairs, to 1e-4")
 
 
-@dataclass(frozen=True)
-class Word:
-    """One token of the vocabulary at every position that moves."""
-
-    token: int
-    name: str = "one vocabulary word"
-
-    def bind(self, model: TextModel) -> Callable[[Encoded], torch.Tensor]:
-        """Look its embedding up."""
-        with torch.no_grad():
-            vector = model.embed(torch.tensor([self.token]))[0]
-        return lambda encoded: vector.expand(len(encoded), -1)
-
-
 def reference_embedding(model: TextModel, encoded: Encoded, token: int) -> np.ndarray:
     """ê of the text with every content token replaced by one token."""
     with evaluating(model.module), torch.no_grad():
@@ -119,7 +106,7 @@ def orthogonal(model: TextModel, row: Row, candidates: Sequence[int]) -> dict[st
     right = np.stack([reference_embedding(model, b, token) for token in candidates])
     cost = np.abs(left @ e_b)[:, None] + np.abs(right @ e_a)[None, :] + np.abs(left @ right.T)
     i, j = np.unravel_index(int(np.argmin(cost)), cost.shape)
-    return {"baseline": Word(candidates[i]), "baseline_b": Word(candidates[j])}
+    return {"baseline": baselines.Word(candidates[i]), "baseline_b": baselines.Word(candidates[j])}
 
 
 def references(limit: int, names: Sequence[str] = ("mask", "pad", "unk", "mean", "zero", "orthogonal")) -> None:

@@ -10,7 +10,7 @@ import torch
 
 import lineal
 from lineal import baselines, targets
-from lineal.errors import OptionError
+from lineal.errors import InputError, OptionError
 from tests.families import FAMILIES
 
 TEXT, OTHER = "the cat sat on the mat", "a dog ran under the log"
@@ -87,6 +87,17 @@ def test_given_vectors() -> None:
         explain(vector.expand(5, -1), model=model)
     with pytest.raises(OptionError, match="width 32"):
         explain(torch.zeros(31), model=model)
+
+
+def test_one_word_everywhere() -> None:
+    model = BERT.load("classifier")
+    spelled = explain("word:fire", model=model)
+    vector = model.embed(torch.tensor(model.tokenizer.convert_tokens_to_ids("fire"))).detach()
+    np.testing.assert_array_equal(spelled.scores, explain(vector, model=model).scores)
+    np.testing.assert_array_equal(spelled.scores, explain(baselines.word("fire"), model=model).scores)
+    assert spelled.baseline == "word “fire”"
+    with pytest.raises(InputError, match="2 tokens"):
+        explain("word:by fire", model=model)
 
 
 def test_unknown_spellings_list_what_there_is() -> None:

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from lineal.errors import OptionError, listing
 from lineal.models.base import Encoded, TextModel
+from lineal.models.vocabulary import token_id
 
 Start = Callable[[Encoded], Tensor]
 SPECIAL = ("mask", "pad", "unk", "eos", "bos")
@@ -52,6 +53,23 @@ class SpecialToken:
         if token is None:
             has = [name for name in SPECIAL if getattr(model.tokenizer, f"{name}_token_id", None) is not None]
             raise OptionError(f"{model.card.name} has no {self.name} token; baselines it has: {listing([*has, 'mean', 'zero'])}")
+        return lambda encoded: _repeat(_vector(model, token), encoded)
+
+
+@dataclass(frozen=True)
+class Word:
+    """One word of the vocabulary at every position that moves. It must be one token as it stands, its leading space included; or an id."""
+
+    word: str | int
+
+    @property
+    def name(self) -> str:
+        """The word."""
+        return f"word “{self.word}”" if isinstance(self.word, str) else f"token {self.word}"
+
+    def bind(self, model: TextModel) -> Start:
+        """Look the word up; InputError when it is several tokens, OptionError for an id outside the vocabulary."""
+        token = token_id(model, self.word)
         return lambda encoded: _repeat(_vector(model, token), encoded)
 
 
@@ -230,7 +248,7 @@ class Given:
         return start
 
 
-another_text, random_words, given = AnotherText, RandomWords, Given
+another_text, random_words, word, given = AnotherText, RandomWords, Word, Given
 mask, pad, unk, eos, bos = (SpecialToken(name) for name in SPECIAL)
 mean = MeanEmbedding()
 zero = Zero()
@@ -250,7 +268,7 @@ def notes(start: Start, encoded: Encoded) -> tuple[str, ...]:
 def resolve(baseline: Any, model: TextModel) -> Baseline:
     """Return a baseline from None (the model's default), a name, a baseline, or several of them: a list, or "mask,pad" in one string.
 
-    Other spellings: "text:SOME WORDS", "random:8". A tensor stands for `Given`.
+    Other spellings: "text:SOME WORDS", "word:WORD" (quotes keep a leading space), "random:8". A tensor stands for `Given`.
 
     OptionError lists the names.
     """
@@ -277,9 +295,11 @@ def _spelled(baseline: str) -> Baseline:
         return NAMED[baseline]
     if kind == "text" and rest:
         return AnotherText(rest)
+    if kind == "word" and (inner := rest.strip('"')):
+        return Word(inner)
     if kind == "random" and rest.isdigit():
         return RandomWords(int(rest))
-    raise OptionError(f"unknown baseline {baseline!r}; choose one of {listing([*NAMED, 'text:SOME WORDS', 'random:8'])}")
+    raise OptionError(f"unknown baseline {baseline!r}; choose one of {listing([*NAMED, 'text:SOME WORDS', 'word:WORD', 'random:8'])}")
 
 
 def mean_embedding(model: TextModel, block: int = 8192) -> Tensor:

@@ -17,6 +17,7 @@ from lineal.heads import AnswerSpan, Entities, WordLabel, ZeroShot, answer_span,
 from lineal.models.base import GENERATIVE, Encoded, Head, TextModel, answer, evaluating
 from lineal.models.generative import Generative
 from lineal.models.tokenwise import mask_positions
+from lineal.models.vocabulary import spell, token_id
 from lineal.objectives import (
     ClassScore,
     Combined,
@@ -439,24 +440,6 @@ def default(model: TextModel) -> Target:
     choices: dict[str, Target] = {"encoder": OwnEmbedding(), "classifier": Label(), "causal": NextToken(), "seq2seq": NextToken()}
     choices |= {"tagger": Entities(), "reader": AnswerSpan(), "masked": Fill()}
     return choices[model.card.kind]
-
-
-def token_id(model: TextModel, token: str | int) -> int:
-    """Return the id of one token. Raises OptionError for an id outside the vocabulary, InputError for a text of several tokens."""
-    if isinstance(token, int):
-        if not 0 <= token < model.vocabulary:
-            raise OptionError(f"token id {token} is outside the vocabulary of {model.vocabulary}")
-        return token
-    ids = model.tokenizer(token, add_special_tokens=False)["input_ids"]
-    if len(ids) != 1:
-        pieces = ", ".join(repr(spell(model, i)) for i in ids) or "nothing"
-        raise InputError(f"{token!r} is {len(ids)} tokens for this model ({pieces}); give one token, its leading space included")
-    return int(ids[0])
-
-
-def spell(model: TextModel, token: int) -> str:
-    """Return a token as text, leading space kept."""
-    return str(model.tokenizer.decode([token])) or f"token {token}"
 
 
 def _require(model: TextModel, kind: str, what: str) -> None:

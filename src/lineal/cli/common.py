@@ -33,7 +33,7 @@ BaselineName = Annotated[
     typer.Option(
         "--baseline",
         metavar="NAME",
-        help="mask, pad, unk, eos, bos, mean, zero, text:SOME WORDS or random:8; several with commas.",
+        help="mask, pad, unk, eos, bos, mean, zero, text:SOME WORDS, word:WORD or random:8; several with commas.",
         show_default="by model",
     ),
 ]
