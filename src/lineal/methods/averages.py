@@ -24,7 +24,7 @@ class SmoothGradIG:
 
     Complete for the noisy inputs: Σ_i scores = mean F(x + ε) − F(x'); the record's F(text) is that mean, not F of the text itself.
     samples: noisy inputs. noise: standard deviation of ε as a fraction of the root mean square of x − x' over all moving dimensions.
-    Every integral is computed to `tol`. Cost: `samples` integrals per baseline. The same text always gets the same noise.
+    Every integral is computed to half of `tol`. Cost: `samples` integrals per baseline. The same text always gets the same noise.
     """
 
     samples: int = 8
@@ -61,7 +61,7 @@ class SmoothGradIG:
 
 @dataclass(frozen=True)
 class ExpectedGradients:
-    """Mean of Integrated Gradients over baselines drawn at random (Erion et al. 2021), each integral computed to `tol`.
+    """Mean of Integrated Gradients over baselines drawn at random (Erion et al. 2021), each computed to half of `tol`.
 
     Complete: Σ_i scores = F(text) − mean F(baselines). With several baselines given, these are used; otherwise `samples` baselines of
     words drawn uniformly from the vocabulary at every moving position. The spread says how much the baseline matters; the standard error
