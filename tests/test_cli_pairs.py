@@ -55,14 +55,63 @@ def test_matches_are_ranked_and_written(folder: str, tmp_path: Path, capsys: pyt
     assert (tmp_path / "m.html").read_text(encoding="utf-8").count("<article") == 1
 
 
-def test_a_cross_encoder_scores_both_texts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    tiny.bert_classifier().save_pretrained(tmp_path)
-    tiny.tokenizer().save_pretrained(tmp_path)
-    code, out, err = run(capsys, "pair", str(tmp_path), "a tepid film", "a glorious mess", "--json", "--rule", "gauss:4")
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> str:
+    made = tmp_path_factory.mktemp("reader")
+    tiny.bert_classifier().save_pretrained(made)
+    tiny.tokenizer().save_pretrained(made)
+    return str(made)
+
+
+def test_a_cross_encoder_scores_both_texts_and_is_shown_again(reader: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    texts = ("a tepid film", "a glorious mess")
+    code, out, err = run(capsys, "pair", reader, *texts, "--target", "label:L1", "--out", str(tmp_path / "x.json"), "--tol", "0.05")
     assert code == 0, err
-    found = json.loads(out)
-    assert found["texts"] == ["a tepid film", "a glorious mess"]
-    assert {0, 1} <= set(found["segments"])
+    assert "words of text 2" in out
+    record = lineal.load_result(tmp_path / "x.json")
+    assert record.texts == texts
+    assert record.targets == ("L1",)
+    assert {0, 1} <= set(record.segments)
+    for name in ("x.html", "x.png", "x.svg"):
+        code, shown, err = run(capsys, "show", str(tmp_path / "x.json"), "--out", str(tmp_path / name))
+        assert code == 0, err
+        assert shown == out
+        assert (tmp_path / name).stat().st_size > 5000
+    assert "How the answer adds up" in (tmp_path / "x.html").read_text(encoding="utf-8")
+
+
+def test_interactions_are_shown_written_and_shown_again(reader: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stored = str(tmp_path / "i.json")
+    code, out, err = run(capsys, "interactions", reader, "not a good film", "--target", "label:L1", "--tol", "0.05", "--out", stored)
+    assert code == 0, err
+    assert "pairs of words" in out
+    assert isinstance(lineal.load_result(stored), lineal.Interactions)
+    for name in ("i.html", "i.png", "i.svg"):
+        code, shown, err = run(capsys, "show", stored, "--out", str(tmp_path / name))
+        assert code == 0, err
+        assert shown == out
+        assert (tmp_path / name).stat().st_size > 5000
+    code, out, err = run(capsys, "interactions", reader, "a good film", "a bad film", "--tol", "0.05", "--json")
+    assert code == 0, err
+    assert json.loads(out)["attribution"]["texts"] == ["a good film", "a bad film"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("pair", "{reader}", "a", "the", "--similarity", "dot"), "for sentence encoders"),
+        (("pair", "{folder}", A, B, "--target", "label:L1"), "for classifiers of pairs"),
+        (("match", "{folder}", A, "--documents", __file__, "--out", "m.png"), ".json"),
+        (("interactions", "{reader}", "a film", "--target", "labels"), "one output"),
+        (("interactions", "{reader}", "a film", "--out", "i.txt"), ".svg"),
+    ],
+)
+def test_what_does_not_fit_is_one_line(
+    arguments: tuple[str, ...], words: str, folder: str, reader: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = run(capsys, *(argument.format(folder=folder, reader=reader) for argument in arguments))
+    assert code == 2
+    assert words in err
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import lineal
 
 PUBLIC = [
     "Attribution",
+    "Interactions",
     "LinealError",
     "LinearProbe",
     "Matches",

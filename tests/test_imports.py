@@ -16,7 +16,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "lineal"
 # Who may import whom. A row speaks for its module, or for all modules of its package (which may import one another) unless one has a row
 # of its own. What only a type checker sees (`if TYPE_CHECKING:`) is free.
 LOW = {"errors", "quadrature", "paths", "objectives"}
-RECORD = {"errors", "attribution", "pair_attribution", "stored", "regroup", "quadrature.contract"}
+RECORD = {"errors", "record", "attribution", "pair_attribution", "interaction_matrix", "stored", "regroup", "quadrature.contract"}
 MIDDLE = {"models", "baselines", "heads", "targets", "field", "integrate"}
 FIELD = {"tangents", "field", "costs", "integrate"}
 MAY_IMPORT: dict[str, set[str]] = {
@@ -26,9 +26,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "paths": {"errors"},
     "objectives": {"errors"},
     "regroup": {"errors", "quadrature.contract"},
-    "attribution": {"errors", "regroup", "quadrature.contract"},
-    "pair_attribution": {"errors", "attribution", "regroup", "quadrature.contract"},
-    "stored": {"errors", "attribution", "pair_attribution"},
+    "record": {"errors", "quadrature.contract"},
+    "attribution": {"record", "regroup", "quadrature.contract"},
+    "pair_attribution": {"errors", "record", "attribution", "regroup", "quadrature.contract"},
+    "interaction_matrix": {"record", "attribution", "regroup"},
+    "stored": {"errors", "record", "attribution", "pair_attribution", "interaction_matrix"},
     "views": RECORD,
     "models": {"errors", "attribution", "objectives"},
     "baselines": {"errors", "models"},
@@ -50,7 +52,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "session": LOW | RECORD | MIDDLE | {"specs", "methods", "prompts", "regions", "costs", "tangents"},
     "pairs": LOW | RECORD | MIDDLE | {"specs", "methods", "costs", "tangents", "session"},
     "tasks": RECORD | {"models", "objectives", "prompts", "targets", "session"},
-    "interactions": {"errors", "attribution", "methods", "models", "objectives", "paths", "quadrature", "session"},
+    "interactions": {"errors", "interaction_matrix", "methods", "models", "objectives", "paths", "quadrature", "session"},
     "trust": {"errors", "attribution", "baselines", "evaluation", "metrics", "models", "removal", "session"},
     "comparison": {"errors", "attribution", "models", "generation", "session"},
     "views.compare": RECORD | {"views", "metrics.agreement"},
@@ -176,7 +178,8 @@ def test_imports_are_read_from_the_source(source: str, names: set[str]) -> None:
 
 
 def test_results_and_views_load_without_torch() -> None:
-    light = ["lineal", *(f"lineal.{module}" for module in MODULES if row(module) in ("attribution", "pair_attribution", "stored", "views"))]
+    rows = ("record", "attribution", "pair_attribution", "interaction_matrix", "stored", "views")
+    light = ["lineal", *(f"lineal.{module}" for module in MODULES if row(module) in rows)]
     code = (
         f"import importlib, sys\nfor name in {light}:\n    importlib.import_module(name)\nprint(*sorted({set(OWNERS)} & set(sys.modules)))"
     )

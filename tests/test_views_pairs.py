@@ -15,8 +15,8 @@ from lineal.pair_attribution import Matches, PairAttribution, Side
 from lineal.quadrature.contract import Stop
 from lineal.views import matches_page, pair_page, plot_alignment, plot_pair, render_matches, render_pair, save_plot
 from lineal.views.grid import MOST_WORDS, grid
-from lineal.views.pair_html import tinted
 from lineal.views.pair_terminal import to_text
+from lineal.views.tinted import tinted
 
 HOSTILE = "</script><img src=x onerror=alert(1)> & \x1b[31mred {{ 7*7 }} [bold]b[/bold]"
 
@@ -72,8 +72,8 @@ def test_the_page_holds_the_record_and_every_cell() -> None:
     page = pair_page(pair)
     assert PairAttribution.from_dict(data(page)["record"]) == pair
     drawn = data(page)["grids"][0]
-    assert np.asarray(drawn["values"]) == pytest.approx(pair.matrix[1:-1, 1:-1])
-    cells = re.findall(r'<td class="u [np]"[^>]*data-i="(\w+)" data-j="(\w+)"', page)
+    assert np.asarray(drawn["values"]) == pytest.approx(pair.matrix[1:-1, 1:-1], rel=1e-3)
+    cells = re.findall(r'<td class="u [np]"', page)
     assert len(cells) == 5 * 4 + 5 + 4
     assert page.count("<path ") == len(grid(pair).links) > 3
     assert "stroke-dasharray" in page
@@ -156,6 +156,14 @@ def test_long_texts_fold_their_quiet_words_and_lose_nothing() -> None:
     assert drawn.row_terms.sum() == pytest.approx(pair.row_terms.sum())
     assert all(link.i < MOST_WORDS - 1 for link in drawn.links)
     assert "others" in pair_page(pair)
+
+
+def test_the_page_of_two_long_texts_stays_small() -> None:
+    long = " ".join(f"word{i}" for i in range(300))
+    page = pair_page(record(a=long, b=long))
+    assert len(page.encode()) < 400_000
+    assert data(page)["record"] is None
+    assert "--out FILE.json" in page
 
 
 def test_figures_are_written(tmp_path: Path) -> None:

@@ -8,44 +8,20 @@ for words, sentences and spans as it does for tokens, and `error` (a bound on an
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from importlib import import_module
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from lineal import regroup
-from lineal.errors import ResultError
 from lineal.quadrature.contract import Stop
+from lineal.record import Array, Reason, Record, frozen
 
-SCHEMA = 1
 Role = Literal["content", "special", "held"]
 Level = Literal["token", "word", "sentence", "span", "region"]
-
-
-def _frozen_array(value: object) -> NDArray[np.float64]:
-    array = np.array(value, dtype=np.float64)
-    array.setflags(write=False)
-    return array
-
-
-def _plain(array: NDArray[np.float64]) -> Any:
-    """Return nested lists of numbers that JSON can hold: infinities and NaN as strings."""
-    values: Any = array.tolist()
-    return values if np.isfinite(array).all() else _spell(values)
-
-
-def _spell(values: Any) -> Any:
-    if isinstance(values, list):
-        return [_spell(value) for value in values]
-    return values if np.isfinite(values) else str(values)
-
-
-Array = Annotated[NDArray[np.float64], BeforeValidator(_frozen_array), PlainSerializer(_plain, return_type=Any)]
 
 
 class ModelCard(BaseModel):
@@ -66,7 +42,7 @@ class ModelCard(BaseModel):
     device: str = "cpu"
 
 
-class Attribution(BaseModel):
+class Attribution(Record):
     """Scores of t tokens for k outputs, with what is needed to judge them.
 
     texts: the raw texts, one or two. tokens, offsets, segments, word_ids, roles: (t,) per token: its spelling; its character span in
@@ -83,9 +59,6 @@ class Attribution(BaseModel):
     memory: estimated bytes, for language models: weights, batch (kept for the reverse pass by the largest batch), free before the run.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, populate_by_name=True)
-
-    schema_number: int = Field(default=SCHEMA, alias="schema")
     texts: tuple[str, ...]
     tokens: tuple[str, ...]
     offsets: tuple[tuple[int, int], ...]
@@ -99,7 +72,7 @@ class Attribution(BaseModel):
     f_input: Array
     f_baseline: Array
     error: Array
-    stops: tuple[Annotated[Stop, BeforeValidator(lambda v: Stop[v] if isinstance(v, str) else v), PlainSerializer(lambda s: s.name)], ...]
+    stops: tuple[Reason, ...]
     evaluations: int
     tol: float
     spread: Array | None = None
@@ -205,44 +178,6 @@ class Attribution(BaseModel):
         groupings = {"word": self.words, "sentence": self.sentences, "region": self.regions}
         return groupings[level]() if level in groupings else self
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the record as plain lists, strings and numbers, ready for `json`."""
-        return self.model_dump(mode="json", by_alias=True)
-
-    def to_json(self, indent: int | None = None) -> str:
-        """Return the record as one JSON document."""
-        return json.dumps(self.to_dict(), ensure_ascii=False, indent=indent, allow_nan=False)
-
-    def save(self, path: str | Path) -> Path:
-        """Write the record as JSON and return the path; the file appears whole or not at all."""
-        target = Path(path)
-        partial = target.with_name(target.name + ".partial")
-        try:
-            partial.write_text(self.to_json(indent=1) + "\n", encoding="utf-8")
-            partial.replace(target)
-        finally:
-            partial.unlink(missing_ok=True)
-        return target
-
-    @classmethod
-    def from_dict(cls, data: Any) -> Attribution:
-        """Return a record from `to_dict` output. Raises ResultError for another schema number or a broken record."""
-        if not isinstance(data, dict) or "schema" not in data:
-            raise ResultError("this is not a Lineal result: it has no 'schema' entry")
-        if data["schema"] != SCHEMA:
-            raise ResultError(f"the result has schema {data['schema']!r}, this version of Lineal reads schema {SCHEMA}")
-        try:
-            return cls.model_validate(data)
-        except ValidationError as error:
-            first = error.errors()[0]
-            raise ResultError(f"the result is broken at {'.'.join(map(str, first['loc'])) or 'top level'}: {first['msg']}") from None
-
-    def __eq__(self, other: object) -> bool:
-        """Equal when every stored field is."""
-        return isinstance(other, Attribution) and self.to_dict() == other.to_dict()
-
-    __hash__ = None  # type: ignore[assignment]
-
     def _repr_html_(self) -> str:
         """Return what a notebook shows. Found by name, so that the record itself depends on no view."""
         return str(import_module("lineal.views").repr_html(self))
@@ -255,10 +190,10 @@ class Attribution(BaseModel):
             "segments": tuple(self.segments[i] for i in firsts),
             "word_ids": tuple(self.word_ids[i] for i in firsts),
             "roles": tuple(self.roles[i] for i in firsts),
-            "scores": _summed(self.scores, groups),
+            "scores": frozen(regroup.summed(self.scores, groups, axis=1)),
             "region_of": tuple(self.region_of[i] for i in firsts) if self.region_of else (),
             "steps": self.steps if level == "token" else 0,
-            "spread": None if self.spread is None else _summed(self.spread, groups),
+            "spread": None if self.spread is None else frozen(regroup.summed(self.spread, groups, axis=1)),
             "level": level,
         }
         return self.model_copy(update=fields)
@@ -269,7 +204,3 @@ class Attribution(BaseModel):
             return " ".join(self.tokens[i] for i in group)
         begin, end = self.offsets[group[0]][0], max(self.offsets[i][1] for i in group)
         return self.texts[segment][begin:end].strip() or self.tokens[group[0]]
-
-
-def _summed(rows: NDArray[np.float64], groups: regroup.Groups) -> NDArray[np.float64]:
-    return _frozen_array(np.stack([rows[:, group].sum(axis=1) for group in groups], axis=1))

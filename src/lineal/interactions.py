@@ -11,7 +11,6 @@ exact residual per cell. s = u³ takes the logarithm's infinite value at 0 away.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,41 +19,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from lineal.attribution import Attribution
 from lineal.errors import OptionError
+from lineal.interaction_matrix import Interactions
 from lineal.methods import Case, Outcome
 from lineal.models import load
 from lineal.models.base import evaluating
 from lineal.objectives import branches
 from lineal.paths import Straight
-from lineal.quadrature.contract import Integral, Stop
-from lineal.session import Options, Session
+from lineal.quadrature.contract import Integral
+from lineal.session import Session, lists_options, options_from
 
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Interactions:
-    """What every two tokens do together. attribution: its scores are the row sums, which equal Integrated Gradients.
-
-    matrix: (t, t) symmetric, in the unit of the output; Σ_ij = F(text) − F(baseline). error: bound on Σ_ij |error|; an estimate.
-    stop: whether that error is within the tolerance of Σ_ij |Γ_ij|, or why not. The row sums are smaller, and may be called cancelled.
-    Entry (i, j) is what i and j add together beyond what each adds alone, half of it here and half in (j, i); the diagonal holds the rest.
-    """
-
-    attribution: Attribution
-    matrix: Floats
-    error: float
-    stop: Stop
-
-    def strongest(self, n: int = 10) -> list[tuple[int, int, float]]:
-        """Return the n pairs i < j with the largest |Γ_ij + Γ_ji|, and that sum."""
-        rows, columns = np.triu_indices(len(self.matrix), k=1)
-        sums = self.matrix[rows, columns] + self.matrix[columns, rows]
-        order = np.argsort(-np.abs(sums), kind="stable")[:n]
-        return [(int(rows[o]), int(columns[o]), float(sums[o])) for o in order]
-
-
+@lists_options
 def explain_interactions(model: Any, text: Any, target: Any = None, *, baseline: Any = None, **options: Any) -> Interactions:
     """Return the token × token interactions of one output, with the error of the answer.
 
@@ -66,7 +44,7 @@ def explain_interactions(model: Any, text: Any, target: Any = None, *, baseline:
     """
     if options.get("method", "ig") != "ig":
         raise OptionError(f"interactions are those of Integrated Gradients; leave out method={options['method']!r}")
-    session = Session(load(model), target, baseline, Options(**options))
+    session = Session(load(model), target, baseline, options_from(options))
     case = session.case(text)
     k, outputs = len(case.starts), len(case.objective.names)
     if k != 1 or outputs != 1:
@@ -91,7 +69,7 @@ def explain_interactions(model: Any, text: Any, target: Any = None, *, baseline:
     record = session.pack(
         case, Outcome(rows_only, "straight", notes=("Scores are the row sums of the interactions.",)), time.perf_counter() - clock
     )
-    return Interactions(record, matrix, float(found.error[0]), found.stops[0])
+    return Interactions(attribution=record, matrix=matrix, error=float(found.error[0]), stop=found.stops[0])
 
 
 def _at(case: Case, u: float, derivatives: bool = True) -> tuple[float, Floats]:

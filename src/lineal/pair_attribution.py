@@ -7,22 +7,17 @@ Rows are tokens of the first text, columns those of the second. Aggregation sums
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from lineal import regroup
-from lineal.attribution import SCHEMA, Array, ModelCard, Role
-from lineal.errors import InputError, ResultError
+from lineal.attribution import ModelCard, Role
+from lineal.errors import InputError
 from lineal.quadrature.contract import Stop
-
-Kind = TypeVar("Kind", bound=BaseModel)
+from lineal.record import Array, Reason, Record, frozen
 
 
 class Side(BaseModel):
@@ -45,7 +40,7 @@ class Side(BaseModel):
     evaluations: int
     passes: int
     mode: Literal["reverse", "forward", "central", "mixed"]
-    stop: Annotated[Stop, BeforeValidator(lambda v: Stop[v] if isinstance(v, str) else v), PlainSerializer(lambda s: s.name)]
+    stop: Reason
 
     @model_validator(mode="after")
     def _agree(self) -> Side:
@@ -76,7 +71,7 @@ class Match:
     score: float
 
 
-class PairAttribution(BaseModel):
+class PairAttribution(Record):
     """Where the similarity of two texts comes from: t_a × t_b pair terms, row terms, column terms and a bias, which sum to it.
 
     For the embedding ê (normalised for the cosine), path γ from the baseline r to the text, and token vectors
@@ -88,9 +83,6 @@ class PairAttribution(BaseModel):
     scale: Σ_i‖t_i‖ Σ_j‖t_j‖ + ‖ê(r_b)‖ Σ_i‖t_i‖ + ‖ê(r_a)‖ Σ_j‖t_j‖, what `tol` is relative to.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, populate_by_name=True)
-
-    schema_number: int = Field(default=SCHEMA, alias="schema")
     kind: Literal["pair"] = "pair"
     a: Side
     b: Side
@@ -164,20 +156,20 @@ class PairAttribution(BaseModel):
     def swapped(self) -> PairAttribution:
         """The same result with the texts exchanged: the matrix transposed."""
         fields = {"a": self.b, "b": self.a, "row_terms": self.column_terms, "column_terms": self.row_terms}
-        return self.model_copy(update=fields | {"matrix": _frozen(self.matrix.T)})
+        return self.model_copy(update=fields | {"matrix": frozen(self.matrix.T)})
 
     def words(self) -> PairAttribution:
         """Return the same result per word: terms of a word's tokens summed."""
         if self.level == "word":
             return self
         rows, columns = regroup.words(self.a), regroup.words(self.b)
-        matrix = np.stack([self.matrix[group].sum(axis=0) for group in rows])
+        matrix = regroup.summed(regroup.summed(self.matrix, rows, axis=0), columns, axis=1)
         fields = {
             "a": _grouped(self.a, rows),
             "b": _grouped(self.b, columns),
-            "matrix": _frozen(np.stack([matrix[:, group].sum(axis=1) for group in columns], axis=1)),
-            "row_terms": _frozen([self.row_terms[group].sum() for group in rows]),
-            "column_terms": _frozen([self.column_terms[group].sum() for group in columns]),
+            "matrix": frozen(matrix),
+            "row_terms": frozen(regroup.summed(self.row_terms, rows, axis=0)),
+            "column_terms": frozen(regroup.summed(self.column_terms, columns, axis=0)),
             "level": "word",
         }
         return self.model_copy(update=fields)
@@ -191,40 +183,14 @@ class PairAttribution(BaseModel):
         cells = [divmod(i, self.matrix.shape[1]) for i in order]
         return tuple(Match(i, j, self.a.tokens[i], self.b.tokens[j], float(self.matrix[i, j])) for i, j in cells)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the record as plain lists, strings and numbers, ready for `json`."""
-        return self.model_dump(mode="json", by_alias=True)
 
-    def to_json(self, indent: int | None = None) -> str:
-        """Return the record as one JSON document."""
-        return json.dumps(self.to_dict(), ensure_ascii=False, indent=indent, allow_nan=False)
-
-    def save(self, path: str | Path) -> Path:
-        """Write the record as JSON and return the path; the file appears whole or not at all."""
-        return write_whole(path, self.to_json(indent=1) + "\n")
-
-    @classmethod
-    def from_dict(cls, data: Any) -> PairAttribution:
-        """Return a record from `to_dict` output. Raises ResultError for another schema number, another kind, or a broken record."""
-        return validated(cls, data, "pair")
-
-    def __eq__(self, other: object) -> bool:
-        """Compare what would be stored."""
-        return isinstance(other, PairAttribution) and self.to_dict() == other.to_dict()
-
-    __hash__ = None  # type: ignore[assignment]
-
-
-class Matches(BaseModel):
+class Matches(Record):
     """One query and many documents, ranked by similarity.
 
     pairs: the best documents, explained, best first. order: (n,) numbers of all documents as they were given, best first; similarities:
     (n,) in the same order. pairs[r] explains document order[r]; documents behind the last pair are ranked, but not explained.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    schema_number: int = Field(default=SCHEMA, alias="schema")
     kind: Literal["matches"] = "matches"
     query: str
     pairs: tuple[PairAttribution, ...]
@@ -241,48 +207,6 @@ class Matches(BaseModel):
         """True when every explained pair converged."""
         return self.stop.converged
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the record as plain lists, strings and numbers, ready for `json`."""
-        return self.model_dump(mode="json", by_alias=True)
-
-    def to_json(self, indent: int | None = None) -> str:
-        """Return the record as one JSON document."""
-        return json.dumps(self.to_dict(), ensure_ascii=False, indent=indent, allow_nan=False)
-
-    def save(self, path: str | Path) -> Path:
-        """Write the record as JSON and return the path; the file appears whole or not at all."""
-        return write_whole(path, self.to_json(indent=1) + "\n")
-
-    @classmethod
-    def from_dict(cls, data: Any) -> Matches:
-        """Return a record from `to_dict` output; raises ResultError."""
-        return validated(cls, data, "matches")
-
-
-def validated(record: type[Kind], data: Any, kind: str) -> Kind:
-    """Return `data` as a record of this kind. Raises ResultError saying what does not fit."""
-    if not isinstance(data, dict) or "schema" not in data:
-        raise ResultError("this is not a Lineal result: it has no 'schema' entry")
-    if data["schema"] != SCHEMA or data.get("kind") != kind:
-        raise ResultError(f"the result has schema {data['schema']!r} and kind {data.get('kind')!r}; wanted: schema {SCHEMA}, kind {kind!r}")
-    try:
-        return record.model_validate(data)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise ResultError(f"the result is broken at {'.'.join(map(str, first['loc'])) or 'top level'}: {first['msg']}") from None
-
-
-def write_whole(path: str | Path, text: str) -> Path:
-    """Write a text file that appears whole or not at all."""
-    target = Path(path)
-    partial = target.with_name(target.name + ".partial")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
-    return target
-
 
 def _grouped(side: Side, groups: regroup.Groups) -> Side:
     firsts = [group[0] for group in groups]
@@ -295,9 +219,3 @@ def _grouped(side: Side, groups: regroup.Groups) -> Side:
         "roles": tuple(side.roles[first] for first in firsts),
     }
     return side.model_copy(update=fields)
-
-
-def _frozen(value: NDArray[np.float64] | Sequence[float]) -> NDArray[np.float64]:
-    array = np.array(value, dtype=np.float64)
-    array.setflags(write=False)
-    return array

@@ -1,4 +1,4 @@
-"""Which tokens belong together: words, sentences, spans. Knows nothing about scores.
+"""Which tokens belong together: words, sentences, spans. Knows nothing about what scores mean.
 
 Every function returns groups: a list of index lists, in text order, that covers each token exactly once. A group never mixes roles
 (content, special, held), so special and held tokens stay visible as their own remainder whatever the level.
@@ -10,6 +10,9 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from lineal.errors import InputError
 
@@ -36,6 +39,11 @@ class Tokens(Protocol):
 
     @property
     def word_ids(self) -> Sequence[int | None]: ...  # noqa: D102
+
+
+def summed(values: NDArray[np.float64], groups: Groups, axis: int) -> NDArray[np.float64]:
+    """Return `values` with the entries of each group summed along an axis."""
+    return np.stack([values.take(group, axis).sum(axis) for group in groups], axis)
 
 
 def words(record: Tokens) -> Groups:

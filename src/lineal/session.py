@@ -167,7 +167,7 @@ def explain_many(
     """
     if isinstance(texts, str):
         raise InputError("explain_many takes a list of texts; for one string use explain")
-    session = Session(load(model), target, baseline, _options(options))
+    session = Session(load(model), target, baseline, options_from(options))
     if progress is True:
         return _with_bar(session, list(texts))
     return session.run(texts, None if progress is False else progress)
@@ -421,7 +421,8 @@ def _target(target: Any, model: TextModel) -> targets.Target:
     return target  # type: ignore[no-any-return]
 
 
-def _options(given: dict[str, Any]) -> Options:
+def options_from(given: dict[str, Any]) -> Options:
+    """Return the options of a verb; OptionError lists what there is when one is unknown."""
     unknown = [name for name in given if name not in Options.__dataclass_fields__]
     if unknown:
         raise OptionError(f"unknown option {unknown[0]!r}; there are {listing(['target', 'baseline', *Options.__dataclass_fields__])}")

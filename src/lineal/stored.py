@@ -8,20 +8,16 @@ from typing import Any
 
 from lineal.attribution import Attribution
 from lineal.errors import ResultError, listing
+from lineal.interaction_matrix import Interactions
 from lineal.pair_attribution import Matches, PairAttribution
+from lineal.record import Record
 
-Record = Attribution | PairAttribution | Matches
-
-KINDS: dict[str | None, type[Attribution] | type[PairAttribution] | type[Matches]] = {
-    None: Attribution,
-    "pair": PairAttribution,
-    "matches": Matches,
-}
+KINDS: dict[str | None, type[Record]] = {None: Attribution, "pair": PairAttribution, "matches": Matches, "interactions": Interactions}
 """What the `kind` entry of a stored record says; a plain attribution has none."""
 
 
 def load_result(path: str | Path) -> Any:
-    """Return the record saved at `path`: an `Attribution`, a `PairAttribution` or `Matches`, whichever was saved.
+    """Return the record saved at `path`: an `Attribution`, a `PairAttribution`, `Matches` or `Interactions`, whichever was saved.
 
     Raises ResultError when the file is missing, no JSON, or no Lineal result.
     """

@@ -14,6 +14,7 @@ from rich.status import Status
 
 from lineal.attribution import Attribution
 from lineal.errors import InputError, OptionError
+from lineal.record import write_whole
 
 NOT_CONVERGED = 3
 """Exit code of `--strict` when a result did not converge. Errors exit with 2, like wrong usage."""
@@ -158,16 +159,6 @@ def write_page(path: Path, records: Sequence[Attribution], **how: Any) -> None:
     from lineal import views
 
     write_whole(path, views.page(records, **how))
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write text to `path`; the file appears whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def deliver(

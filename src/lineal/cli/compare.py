@@ -12,6 +12,7 @@ from rich.table import Table
 from lineal.attribution import Attribution
 from lineal.cli import common
 from lineal.errors import OptionError
+from lineal.record import write_whole
 
 
 def compare(
@@ -64,7 +65,7 @@ def compare(
         )
     Console().print(_table(records))
     if out is not None:
-        common.write_whole(out, views.comparison_page(records))
+        write_whole(out, views.comparison_page(records))
         typer.echo(f"written to {out}", err=True)
 
 

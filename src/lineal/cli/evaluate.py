@@ -10,6 +10,7 @@ import typer
 
 from lineal.cli import common
 from lineal.errors import InputError, MissingExtraError
+from lineal.record import write_whole
 
 
 def evaluate(
@@ -70,11 +71,11 @@ def evaluate(
         )
     out.mkdir(parents=True, exist_ok=True)
     table = evaluation_markdown(found)
-    common.write_whole(out / "table.md", table)
-    common.write_whole(out / "table.csv", evaluation_csv(found))
-    common.write_whole(out / "values.json", json.dumps(evaluation_rows(found), indent=1).replace("NaN", "null") + "\n")
+    write_whole(out / "table.md", table)
+    write_whole(out / "table.csv", evaluation_csv(found))
+    write_whole(out / "values.json", json.dumps(evaluation_rows(found), indent=1).replace("NaN", "null") + "\n")
     lines = [json.dumps(record.to_dict(), ensure_ascii=False) for records in found.records for record in records]
-    common.write_whole(out / "records.jsonl", "\n".join(lines) + "\n")
+    write_whole(out / "records.jsonl", "\n".join(lines) + "\n")
     try:
         save_plot(plot_evaluation(found), out / "curves.png")
     except MissingExtraError as error:

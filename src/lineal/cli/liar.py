@@ -10,6 +10,7 @@ import typer
 
 from lineal.cli import common
 from lineal.errors import OptionError
+from lineal.record import write_whole
 
 if TYPE_CHECKING:
     from lineal.tasks.liar import Verdict
@@ -83,7 +84,7 @@ def liar(
     summary = views.tally(rows, task.LABELS)
     asked = f"{loaded.card.name}, {shots} examples, {unit} of the {pick}, attributed to {attribute or 'the whole prompt'}"
     notes = (asked, *(f"Row {bad.row} was left out: {bad.reason}." for bad in broken[:20]))
-    common.write_whole(out / SUMMARY, views.choices_page(summary, title="LIAR: which words decided", links=links, notes=notes))
+    write_whole(out / SUMMARY, views.choices_page(summary, title="LIAR: which words decided", links=links, notes=notes))
     typer.echo(f"{len(rows)} statements, {summary.accuracy:.0%} as published, {summary.converged} converged; see {out / SUMMARY}")
 
 

@@ -14,6 +14,7 @@ from lineal.cli.demo import demo
 from lineal.cli.evaluate import evaluate
 from lineal.cli.explain import explain
 from lineal.cli.generate import generate
+from lineal.cli.interactions import interactions
 from lineal.cli.liar import liar
 from lineal.cli.match import match
 from lineal.cli.models import models
@@ -23,7 +24,7 @@ from lineal.cli.show import show
 from lineal.errors import LinealError
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
-for command in (explain, generate, liar, pair, match, compare, evaluate, show, models, demo, probe):
+for command in (explain, generate, liar, pair, match, interactions, compare, evaluate, show, models, demo, probe):
     app.command()(command)
 
 

@@ -2,45 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from lineal.cli import common, pairs_common
+from lineal.cli import common
+from lineal.cli.shared import ModeName, Shared, SimilarityName, takes_shared
+from lineal.errors import OptionError
 
 
+@takes_shared
 def pair(
     model: common.ModelName,
     a: Annotated[str, typer.Argument(metavar="A", help="The first text; - reads it from standard input.")],
     b: Annotated[str, typer.Argument(metavar="B", help="The second text.")],
-    similarity: pairs_common.SimilarityName = "cosine",
-    baseline: common.BaselineName = None,
-    tol: common.Tol = 0.01,
-    rule: common.Rule = "adaptive",
-    max_evaluations: common.MaxEvaluations = 1000,
-    mode: pairs_common.ModeName = "auto",
-    truncate: common.Truncate = False,
-    out: pairs_common.Out = None,
-    as_json: common.AsJson = False,
-    strict: common.Strict = False,
-    device: common.Device = None,
-    dtype: common.Dtype = None,
+    *,
+    target: common.TargetSpec = None,
+    unit: common.Unit = None,
+    similarity: SimilarityName = "cosine",
+    mode: ModeName = "auto",
+    shared: Shared,
 ) -> None:
-    """Explain the similarity of two texts: the word × word matrix, and the parts that are not in it.
+    """Explain two texts: where their similarity, or the score a model gives the pair, comes from.
 
-    A sentence encoder gives the matrix. A classifier that reads pairs (a cross-encoder) gives one row of scores over both texts.
+    A sentence encoder gives the word × word matrix and the parts that are not in it. A classifier that reads pairs (a cross-encoder) gives
+    one row of scores over both texts, for --target label:NAME or labels.
     """
-    from lineal.models import load
+    from lineal import specs
     from lineal.pairs import explain_pair
     from lineal.session import explain
 
-    pairs_common.check_out(out)
+    loaded = shared.load(model)
     first, second = common.read_text(a), common.read_text(b)
-    loaded = load(model, device=device, dtype=dtype)
-    shared: dict[str, Any] = {"baseline": baseline, "tol": tol, "rule": rule, "max_evaluations": max_evaluations, "truncate": truncate}
     if loaded.card.kind == "classifier":
-        common.check_out(out)
-        common.deliver(explain(loaded, (first, second), **shared), out=out, as_json=as_json, strict=strict)
+        if (similarity, mode) != ("cosine", "auto"):
+            raise OptionError(f"--similarity and --mode are for sentence encoders; {loaded.card.name} reads both texts at once")
+        shared.deliver(explain(loaded, (first, second), specs.target(target, unit), **shared.settings))
         return
-    record = explain_pair(loaded, first, second, similarity=similarity, mode=mode, **shared)
-    pairs_common.deliver(record, out=out, as_json=as_json, strict=strict)
+    if target is not None or unit is not None:
+        raise OptionError(f"--target and --unit are for classifiers of pairs; {loaded.card.name} is of kind {loaded.card.kind}")
+    shared.deliver(explain_pair(loaded, first, second, similarity=similarity, mode=mode, **shared.settings))

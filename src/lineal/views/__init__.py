@@ -5,11 +5,17 @@ from lineal.views.cells import By, Cell, cells
 from lineal.views.choices import Tally, choices_page, tally
 from lineal.views.compare import comparison_page
 from lineal.views.html import page, repr_html
+from lineal.views.joint_html import interactions_page
+from lineal.views.joint_terminal import render_interactions
 from lineal.views.pair_html import matches_page, pair_page
-from lineal.views.pair_plot import plot_alignment, plot_pair
+from lineal.views.pair_plot import plot_alignment, plot_interactions, plot_pair
 from lineal.views.pair_terminal import render_matches, render_pair
 from lineal.views.plain import to_csv, to_dataframe, to_markdown
 from lineal.views.plot import plot_bars, plot_heat, save_plot
+from lineal.views.sides import has_sides
+from lineal.views.sides_html import sides_page
+from lineal.views.sides_plot import plot_sides
+from lineal.views.sides_terminal import render_sides
 from lineal.views.summary import Badge, Piece, badge, sentence, spoken
 from lineal.views.terminal import render, to_text
 from lineal.views.trust import trust_panel, trust_text
@@ -26,19 +32,26 @@ __all__ = [
     "cells",
     "choices_page",
     "comparison_page",
+    "has_sides",
+    "interactions_page",
     "matches_page",
     "page",
     "pair_page",
     "plot_alignment",
     "plot_bars",
     "plot_heat",
+    "plot_interactions",
     "plot_pair",
+    "plot_sides",
     "render",
+    "render_interactions",
     "render_matches",
     "render_pair",
+    "render_sides",
     "repr_html",
     "save_plot",
     "sentence",
+    "sides_page",
     "spoken",
     "tally",
     "to_csv",

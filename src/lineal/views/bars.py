@@ -42,15 +42,10 @@ def bars(record: Attribution, target: int = 0, by: By = "word", top: int = TOP) 
 
     The values add up to `record.delta[target]`: the last bar is minus the residual. The stated error is a bound for each of them.
     """
-    noun = level_of(record, by)
     groups: dict[str, list[Cell]] = {"content": [], "special": [], "held": []}
     for cell in cells(record, by):
         groups[cell.role].append(cell)
-    ranked = ranking(groups["content"], target)
-    cut = top if len(ranked) > top + 1 else len(ranked)
-    found = [_of_cell(record, cell, target) for cell in ranked[:cut]]
-    if rest := ranked[cut:]:
-        found.append(_of_many(record, f"everything else ({count(len(rest), noun)})", "rest", rest, target))
+    found = [*strongest(record, groups["content"], target, by, top)]
     if special := groups["special"]:
         found.append(_of_many(record, "special tokens", "special", special, target))
     if held := groups["held"]:
@@ -58,6 +53,16 @@ def bars(record: Attribution, target: int = 0, by: By = "word", top: int = TOP) 
     missing = -float(record.residual[target])
     label = "not accounted for (residual)" if record.adds_up else "not explained by this method"
     return [*found, Bar(label, missing, "residual", _share(record, missing, target))]
+
+
+def strongest(record: Attribution, content: Sequence[Cell], target: int, by: By, top: int) -> tuple[Bar, ...]:
+    """Return the `top` strongest of these cells, sorted, then the others as one; the values add up to what the cells add up to."""
+    ranked = ranking(content, target)
+    cut = top if len(ranked) > top + 1 else len(ranked)
+    found = [_of_cell(record, cell, target) for cell in ranked[:cut]]
+    if rest := ranked[cut:]:
+        found.append(_of_many(record, f"everything else ({count(len(rest), level_of(record, by))})", "rest", rest, target))
+    return tuple(found)
 
 
 def ranking(items: Sequence[Cell], target: int) -> list[Cell]:

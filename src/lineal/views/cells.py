@@ -112,10 +112,22 @@ def short(text: str, limit: int) -> str:
     return f"{line[: limit - 1 - tail]}…{line[len(line) - tail :]}"
 
 
+def numbered(items: Sequence[Cell]) -> tuple[Cell, ...]:
+    """Return cells that know which occurrence of their label they are among these."""
+    total = Counter(cell.label for cell in items)
+    seen: Counter[str] = Counter()
+
+    def number(cell: Cell) -> Cell:
+        seen[cell.label] += 1
+        return replace(cell, nth=seen[cell.label], of=total[cell.label])
+
+    return tuple(number(cell) for cell in items)
+
+
 def _cells(record: Attribution, by: By) -> tuple[Cell, ...]:
     singles = [[i] for i in range(len(record.tokens))]
     groups = _GROUPINGS[by](record) if record.level == "token" and by in _GROUPINGS else singles
-    return _numbered([_cell(record, group) for group in _joined(record, groups)])
+    return numbered([_cell(record, group) for group in _joined(record, groups)])
 
 
 def _content(items: Sequence[Cell]) -> int:
@@ -163,14 +175,3 @@ def _cell(record: Attribution, group: list[int]) -> Cell:
         values=record.scores[:, group].sum(axis=1),
         spreads=np.zeros(len(record.targets)) if record.spread is None else record.spread[:, group].sum(axis=1),
     )
-
-
-def _numbered(items: list[Cell]) -> tuple[Cell, ...]:
-    total = Counter(cell.label for cell in items)
-    seen: Counter[str] = Counter()
-
-    def number(cell: Cell) -> Cell:
-        seen[cell.label] += 1
-        return cell if total[cell.label] == 1 else replace(cell, nth=seen[cell.label], of=total[cell.label])
-
-    return tuple(number(cell) for cell in items)

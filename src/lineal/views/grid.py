@@ -1,13 +1,16 @@
-"""What is drawn of a pair: the words of both texts, their matrix, and the links worth a line. The rest is summed, never dropped."""
+"""What is drawn of a matrix: its words, its cells, and the links worth a line. The rest is summed, never dropped."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lineal.pair_attribution import PairAttribution, Side
+from lineal.interaction_matrix import Interactions
+from lineal.pair_attribution import PairAttribution
+from lineal.regroup import summed
 from lineal.views.cells import visible
 
 MOST_WORDS = 60
@@ -31,10 +34,10 @@ class Link:
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """The matrix as it is drawn. rows, columns: names of words. others: whether the last row, the last column stands for several words.
+    """A matrix as it is drawn. rows, columns: names of words. others: whether the last row, the last column stands for several words.
 
-    values: (rows, columns). row_terms, column_terms: the remainder of each word. Everything adds up to what the record adds up to, less
-    the bias.
+    values: (rows, columns). row_terms: a number beside each row; column_terms: one below each column, or none at all. margin: what both
+    are called. symmetric: rows and columns are the same words; then the diagonal, a word by itself, does not set the scale.
     """
 
     rows: tuple[str, ...]
@@ -43,11 +46,15 @@ class Grid:
     values: Floats
     row_terms: Floats
     column_terms: Floats
+    margin: str
+    symmetric: bool = False
 
     @property
     def largest(self) -> float:
-        """The largest finite |cell|: full colour."""
-        return float(np.abs(np.nan_to_num(self.values)).max(initial=0.0))
+        """The largest finite |cell|: full colour. Of a symmetric grid the largest beside the diagonal, when there is any."""
+        values = np.abs(np.nan_to_num(self.values))
+        beside = values * ~np.eye(len(values), dtype=bool) if self.symmetric else values
+        return float(beside.max(initial=0.0) or values.max(initial=0.0))
 
     @property
     def links(self) -> tuple[Link, ...]:
@@ -58,35 +65,58 @@ class Grid:
         return tuple(Link(i, j, float(self.values[i, j])) for i, j in cells)
 
 
-def grid(record: PairAttribution) -> Grid:
-    """Return the record's words as a grid; special tokens that are exactly 0 are left out."""
-    words = record.words()
+def grid(record: PairAttribution | Interactions) -> Grid:
+    """Return the record's words as a grid; special tokens that are exactly 0 are left out.
+
+    A pair: words of one text × words of the other, beside them what each is alone; everything adds up to the similarity less the bias.
+    Interactions: all words × all words, beside them the row sums.
+    """
+    return _joint(record.words()) if isinstance(record, Interactions) else _of_pair(record.words())
+
+
+def _of_pair(words: PairAttribution) -> Grid:
     quiet = np.abs(np.nan_to_num(words.matrix, nan=np.inf))
-    rows = _drawn(words.a, quiet.max(axis=1, initial=0.0) + np.abs(words.row_terms))
-    columns = _drawn(words.b, quiet.max(axis=0, initial=0.0) + np.abs(words.column_terms))
-    values = _folded(_folded(words.matrix, rows).T, columns).T
+    rows = _drawn(words.a.roles, quiet.max(axis=1, initial=0.0) + np.abs(words.row_terms))
+    columns = _drawn(words.b.roles, quiet.max(axis=0, initial=0.0) + np.abs(words.column_terms))
     return Grid(
-        rows=_names(words.a, rows),
-        columns=_names(words.b, columns),
-        others=(len(rows) > 1 and len(rows[-1]) > 1, len(columns) > 1 and len(columns[-1]) > 1),
-        values=values,
-        row_terms=_folded(words.row_terms, rows),
-        column_terms=_folded(words.column_terms, columns),
+        rows=_names(words.a.tokens, rows),
+        columns=_names(words.b.tokens, columns),
+        others=(_folds(rows), _folds(columns)),
+        values=summed(summed(words.matrix, rows, axis=0), columns, axis=1),
+        row_terms=summed(words.row_terms, rows, axis=0),
+        column_terms=summed(words.column_terms, columns, axis=0),
+        margin="alone",
     )
 
 
-def _drawn(side: Side, loudness: Floats) -> list[list[int]]:
+def _joint(words: Interactions) -> Grid:
+    sums = words.matrix.sum(axis=1)
+    groups = _drawn(words.attribution.roles, np.abs(np.nan_to_num(words.matrix, nan=np.inf)).max(axis=1, initial=0.0))
+    names = _names(words.attribution.tokens, groups)
+    return Grid(
+        rows=names,
+        columns=names,
+        others=(_folds(groups), _folds(groups)),
+        values=summed(summed(words.matrix, groups, axis=0), groups, axis=1),
+        row_terms=summed(sums, groups, axis=0),
+        column_terms=np.zeros(0),
+        margin="sum",
+        symmetric=True,
+    )
+
+
+def _drawn(roles: Sequence[str], loudness: Floats) -> list[list[int]]:
     """Return which words each drawn row stands for: one each, and one for all that are too quiet."""
-    shown = [i for i, role in enumerate(side.roles) if role == "content" or loudness[i] > 0]
+    shown = [i for i, role in enumerate(roles) if role == "content" or loudness[i] > 0]
     if len(shown) <= MOST_WORDS:
         return [[i] for i in shown]
     loud = set(sorted(shown, key=lambda i: -loudness[i])[: MOST_WORDS - 1])
     return [*([i] for i in shown if i in loud), [i for i in shown if i not in loud]]
 
 
-def _folded(values: Floats, groups: list[list[int]]) -> Floats:
-    return np.stack([values[group].sum(axis=0) for group in groups])
+def _folds(groups: list[list[int]]) -> bool:
+    return len(groups) > 1 and len(groups[-1]) > 1
 
 
-def _names(side: Side, groups: list[list[int]]) -> tuple[str, ...]:
-    return tuple(visible(side.tokens[group[0]]) if len(group) == 1 else f"{len(group)} others" for group in groups)
+def _names(tokens: Sequence[str], groups: list[list[int]]) -> tuple[str, ...]:
+    return tuple(visible(tokens[group[0]]) if len(group) == 1 else f"{len(group)} others" for group in groups)

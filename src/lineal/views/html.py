@@ -38,6 +38,7 @@ _LEVELS: tuple[By, ...] = ("word", "token", "sentence")
 _UNSAFE = re.compile("[<>&\u2028\u2029\ud800-\udfff]")
 
 Scales = dict[str, dict[By, float]]
+Say = Callable[[Attribution, int, By], tuple[summary.Piece, ...]]
 
 
 @dataclass(frozen=True)
@@ -90,19 +91,24 @@ class Article:
     @property
     def details(self) -> dict[str, str]:
         """Where the numbers come from, by name."""
-        record, model = self.record, self.record.model
-        roles = ", ".join(f"{record.roles.count(role):,} {role}" for role in ("content", "special", "held"))
-        rows = {
-            "Method": f"{record.method}; path: {record.path}; rule: {record.rule}",
-            "Baseline": record.baseline,
-            "Tolerance": f"{numbers.percent(record.tol)} of the mass",
-            "Work": f"{numbers.count(record.evaluations, 'gradient')} in {numbers.number(record.seconds)} s",
-            "Model": _dotted(model.name, model.architecture, model.kind, model.revision and f"revision {model.revision}"),
-            "Weights": _dotted(model.fingerprint and f"fingerprint {model.fingerprint}", model.dtype, model.device),
-            "Versions": ", ".join(f"{name} {version}" for name, version in sorted(record.versions.items())),
-            "Tokens": f"{len(record.tokens):,}, of which {roles}",
-        }
-        return {name: visible(value) for name, value in rows.items() if value}
+        return details(self.record)
+
+
+def details(record: Attribution) -> dict[str, str]:
+    """Return where the numbers come from, by name."""
+    model = record.model
+    roles = ", ".join(f"{record.roles.count(role):,} {role}" for role in ("content", "special", "held"))
+    rows = {
+        "Method": f"{record.method}; path: {record.path}; rule: {record.rule}",
+        "Baseline": record.baseline,
+        "Tolerance": f"{numbers.percent(record.tol)} of the mass",
+        "Work": f"{numbers.count(record.evaluations, 'gradient')} in {numbers.number(record.seconds)} s",
+        "Model": _dotted(model.name, model.architecture, model.kind, model.revision and f"revision {model.revision}"),
+        "Weights": _dotted(model.fingerprint and f"fingerprint {model.fingerprint}", model.dtype, model.device),
+        "Versions": ", ".join(f"{name} {version}" for name, version in sorted(record.versions.items())),
+        "Tokens": f"{len(record.tokens):,}, of which {roles}",
+    }
+    return {name: visible(value) for name, value in rows.items() if value}
 
 
 def page(
@@ -114,7 +120,7 @@ def page(
     panels: further HTML, one per record (`trust_panel`). Targets that share a unit share one colour scale, also across records.
     """
     several = [records] if isinstance(records, Attribution) else list(records)
-    scales, script = _scales(several), _asset("page.js")
+    scales = _scales(several)
     return _render(
         "page.html",
         title=visible(title) if title else _title(several),
@@ -126,9 +132,7 @@ def page(
         data=_json(
             {"records": [r.to_dict() for r in several], "scales": scales, "units": {unit: summary.unit_name(unit) for unit in scales}}
         ),
-        style=Markup(_asset("marks.css") + _asset("page.css")),
-        script=Markup(script),
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        **_dress("page.js", "page.css"),
     )
 
 
@@ -141,21 +145,24 @@ def repr_html(record: Attribution, by: By = "word", target: int | None = None) -
     return _render("fragment.html", a=_article(record, (by,), targets, scales), scales=scales, style=Markup(_asset("marks.css")))
 
 
-def _article(record: Attribution, offered: tuple[By, ...], targets: tuple[int, ...], scales: Scales) -> Article:
+def _article(
+    record: Attribution, offered: tuple[By, ...], targets: tuple[int, ...], scales: Scales, say: Say = summary.sentence
+) -> Article:
+    """Return the article. say: what its sentence is."""
     return Article(
         record=record,
         nouns={by: level_of(record, by) for by in offered},
         pages={by: flow(record, by, _quiet(record, by, scales)) for by in offered},
-        panels=tuple(_panel(record, c, offered) for c in targets),
+        panels=tuple(_panel(record, c, offered, say) for c in targets),
         heat=heat(record, targets) if len(targets) > 1 else None,
     )
 
 
-def _panel(record: Attribution, target: int, offered: tuple[By, ...]) -> Panel:
+def _panel(record: Attribution, target: int, offered: tuple[By, ...], say: Say) -> Panel:
     return Panel(
         target=target,
         name=summary.target_name(record, target),
-        pieces=summary.sentence(record, target, offered[0]),
+        pieces=say(record, target, offered[0]),
         badge=summary.badge(record, target),
         charts={by: chart(bars(record, target, by), float(record.error[target])) for by in offered},
     )
@@ -197,6 +204,16 @@ def _json(value: Any) -> Markup:
     """Return JSON that is safe inside a script element: nothing in it can end the element or open another."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return Markup(_UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text))
+
+
+def _dress(script: str, *styles: str) -> dict[str, str]:
+    """Return what a page wears: its style, its one script, and the hash by which the page's policy knows it."""
+    source = _asset("frame.js") + _asset(script)
+    return {
+        "style": Markup("".join(_asset(name) for name in ("marks.css", *styles))),
+        "script": Markup(source),
+        "script_hash": base64.b64encode(hashlib.sha256(source.encode()).digest()).decode(),
+    }
 
 
 def _render(name: str, **values: Any) -> str:

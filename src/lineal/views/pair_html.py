@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
+import math
 from dataclasses import dataclass
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-
 from lineal.pair_attribution import Matches, PairAttribution
-from lineal.views import numbers, pair_summary
+from lineal.record import Record
+from lineal.views import pair_summary
 from lineal.views.cells import short, visible
 from lineal.views.grid import Grid, Link, grid
-from lineal.views.html import _asset, _json
+from lineal.views.html import _dress, _json, _render
 from lineal.views.palette import strength
+from lineal.views.tinted import tinted
 
 LINE, GAP = 26, 220
 """Pixels per word of the drawing, and between its columns."""
 LABEL = 190
 """Pixels for the words on either side."""
+CARRIED = 200_000
+"""Characters of JSON that a page carries for its copy button; a longer record is only drawn, so that pages stay small."""
+MEANING = (
+    "Each token has a vector: what the embedding gains along the path from the baseline to the text because of this token. A cell is the "
+    "dot product of two of them. The mass is the sum of all cells and terms without their signs."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +39,11 @@ class Drawing:
     def height(self) -> int:
         """Pixels of the alignment drawing."""
         return LINE * max(len(self.grid.rows), len(self.grid.columns)) + 8
+
+    @property
+    def cells(self) -> dict[str, Any]:
+        """Return the grid for the script."""
+        return cells_of(self.grid, self.record.unit, self.record.error)
 
     @property
     def curves(self) -> list[dict[str, Any]]:
@@ -53,92 +62,52 @@ class Drawing:
         return {"path": path, "width": round(0.8 + 6 * share, 2), "opacity": round(0.35 + 0.65 * share, 2), "link": link}
 
 
-@dataclass(frozen=True)
-class Tinted:
-    """A piece of a document: a word with its score, or what stands between words (score None)."""
-
-    text: str
-    score: float | None = None
-    share: float = 0.0
-
-
 def pair_page(record: PairAttribution, *, title: str | None = None) -> str:
     """Return a whole HTML page about one pair."""
     heading = title or f"{short(visible(record.a.text), 40)} ↔ {short(visible(record.b.text), 40)}"
     drawing = Drawing(0, record, grid(record))
-    return _render(
-        "pair.html", title=visible(heading), drawings=[drawing], data=_json({"record": record.to_dict(), "grids": [_cells(drawing)]})
-    )
+    return _page("pair.html", title=visible(heading), drawings=[drawing], **data(record, [drawing.cells]))
 
 
 def matches_page(matches: Matches, *, title: str | None = None) -> str:
     """Return a whole HTML page about a query and its ranked documents: the words behind every match, the matrices folded away."""
     drawings = [Drawing(number, pair, grid(pair)) for number, pair in enumerate(matches.pairs)]
     rest = list(zip(matches.order, matches.similarities, strict=True))[len(drawings) :]
-    return _render(
+    return _page(
         "matches.html",
         title=visible(title or f"Matches of “{short(matches.query, 60)}”"),
         matches=matches,
         drawings=drawings,
         rest=rest,
-        data=_json({"record": matches.to_dict(), "grids": [_cells(drawing) for drawing in drawings]}),
+        **data(matches, [drawing.cells for drawing in drawings]),
     )
 
 
-def tinted(record: PairAttribution) -> list[Tinted]:
-    """Return the second text in pieces: each word with what it adds to the similarity, given the first text.
-
-    A word's score is its column of the matrix and its column term; the scores add up to the similarity less that of the baseline.
-    """
-    words = record.words()
-    scores = words.matrix.sum(axis=0) + words.column_terms
-    largest = float(max((abs(score) for score in scores), default=0.0))
-    pieces, position = [], 0
-    for (begin, end), score, segment in zip(words.b.offsets, scores, words.b.segments, strict=True):
-        if segment < 0 or end <= position:
-            continue
-        begin += len(words.b.text[begin:end]) - len(words.b.text[begin:end].lstrip())
-        if begin > position:
-            pieces.append(Tinted(words.b.text[position:begin]))
-        pieces.append(Tinted(words.b.text[max(begin, position) : end], float(score), round(strength(float(score), largest), 3)))
-        position = end
-    return [*pieces, Tinted(words.b.text[position:])] if position < len(words.b.text) else pieces
+def data(record: Record, grids: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what the script of a page reads: the grids, and the record where it is small enough; and whether it is."""
+    whole = record.to_dict()
+    carried = len(_json(whole)) <= CARRIED
+    return {"carried": carried, "data": _json({"record": whole if carried else None, "grids": grids})}
 
 
-def _cells(drawing: Drawing) -> dict[str, Any]:
-    own = drawing.grid
+def cells_of(own: Grid, unit: str, error: float) -> dict[str, Any]:
+    """Return a grid for the script, in four digits: one more than it shows."""
     return {
         "rows": own.rows,
         "columns": own.columns,
-        "values": [[_number(v) for v in row] for row in own.values.tolist()],
-        "row_terms": [_number(v) for v in own.row_terms.tolist()],
-        "column_terms": [_number(v) for v in own.column_terms.tolist()],
-        "unit": drawing.record.unit,
-        "error": _number(drawing.record.error),
+        "values": [_numbers(row) for row in own.values.tolist()],
+        "row_terms": _numbers(own.row_terms.tolist()),
+        "column_terms": _numbers(own.column_terms.tolist()),
+        "symmetric": own.symmetric,
+        "unit": unit,
+        "error": _numbers([error])[0],
     }
 
 
-def _number(value: float) -> float | str:
-    return value if abs(value) < float("inf") else str(value)
+def _numbers(values: list[float]) -> list[float | str]:
+    return [float(f"{value:.4g}") if math.isfinite(value) else str(value) for value in values]
 
 
-def _render(template: str, **what: Any) -> str:
-    script = _asset("pair.js")
-    environment = Environment(
-        loader=PackageLoader("lineal.views", "assets"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {"visible": visible, "short": short, "number": numbers.number, "signed": numbers.signed, "fixed": numbers.fixed}
-    environment.globals |= {
-        "strength": strength,
-        "summary": pair_summary,
-        "tinted": tinted,
-        "LABEL": LABEL,
-        "GAP": GAP,
-        "enumerate": enumerate,
-    }
-    return environment.get_template(template).render(
-        style=Markup(_asset("marks.css") + _asset("page.css") + _asset("pair.css")),
-        script=Markup(script),
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        **what,
-    )
+def _page(template: str, **what: Any) -> str:
+    own = {"summary": pair_summary, "tinted": tinted, "LABEL": LABEL, "GAP": GAP, "meaning": MEANING}
+    return _render(template, **own, **_dress("pair.js", "page.css", "pair.css"), **what)

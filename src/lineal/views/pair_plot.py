@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lineal.interaction_matrix import Interactions
 from lineal.pair_attribution import PairAttribution
-from lineal.views import pair_summary
+from lineal.views import joint_summary, pair_summary, summary
 from lineal.views.cells import short, visible
 from lineal.views.grid import Grid, grid
 from lineal.views.numbers import fixed, number
@@ -24,29 +25,50 @@ def plot_pair(record: PairAttribution) -> Figure:
 
     One symmetric scale, up to the strongest cell of the matrix; terms beyond it have full colour.
     """
+    figure, axes = _heat(grid(record), record.unit)
+    _title(axes, _lines(record), record.converged)
+    _letter(figure)
+    return figure
+
+
+def plot_interactions(record: Interactions) -> Figure:
+    """Return a figure of the symmetric word × word matrix, the row sums (Integrated Gradients) beside it.
+
+    One symmetric scale, up to the strongest cell beside the diagonal; what is stronger has full colour.
+    """
+    own = record.attribution
+    figure, axes = _heat(grid(record), summary.unit_name(record.unit))
+    parts = " · ".join(f"{name} {fixed(value, 3)}" for name, value, _ in joint_summary.rows(record))
+    error = f"error of all cells together ≤ {number(record.error, 2)}"
+    _title(axes, [f"{summary.quantity(own)}: {number(float(own.f_input[0]))}", parts, error], record.converged)
+    _letter(figure)
+    return figure
+
+
+def _heat(drawn: Grid, unit: str) -> tuple[Figure, Axes]:
     from matplotlib.colors import ListedColormap
 
-    drawn = grid(record)
+    below = len(drawn.column_terms) > 0
     largest = drawn.largest or 1.0
     figure = _figure(width=2.8 + 0.34 * len(drawn.columns), height=2.0 + 0.3 * len(drawn.rows))
     axes = figure.add_subplot()
-    values = np.full((len(drawn.rows) + 1, len(drawn.columns) + 1), np.nan)
-    values[:-1, :-1], values[:-1, -1], values[-1, :-1] = drawn.values, drawn.row_terms, drawn.column_terms
+    values = np.full((len(drawn.rows) + below, len(drawn.columns) + 1), np.nan)
+    values[: len(drawn.rows), :-1], values[: len(drawn.rows), -1] = drawn.values, drawn.row_terms
+    if below:
+        values[-1, :-1] = drawn.column_terms
+        axes.axhline(len(drawn.rows) - 0.5, color=GREY, linewidth=1)
     colours = ListedColormap([_hex(tint(i / 128, 1.0, dark=False)) for i in range(-128, 129)])
     image = axes.imshow(values, cmap=colours, vmin=-largest, vmax=largest, aspect="equal")
-    axes.set_xticks(range(values.shape[1]), [*(short(word, 20) for word in drawn.columns), "alone"], rotation=90)
-    axes.set_yticks(range(values.shape[0]), [*(short(word, 24) for word in drawn.rows), "alone"])
+    axes.set_xticks(range(values.shape[1]), [*(short(word, 20) for word in drawn.columns), drawn.margin], rotation=90)
+    axes.set_yticks(range(values.shape[0]), [*(short(word, 24) for word in drawn.rows), *[drawn.margin] * below])
     axes.set_xticks([x - 0.5 for x in range(1, values.shape[1])], minor=True)
     axes.set_yticks([y - 0.5 for y in range(1, values.shape[0])], minor=True)
     axes.grid(which="minor", color="white", linewidth=1.5)
-    axes.axhline(len(drawn.rows) - 0.5, color=GREY, linewidth=1)
     axes.axvline(len(drawn.columns) - 0.5, color=GREY, linewidth=1)
     axes.tick_params(which="both", length=0)
     axes.spines[:].set_visible(False)
-    figure.colorbar(image, ax=axes, shrink=0.8, label=record.unit, extend="both")
-    _title(axes, record)
-    _letter(figure)
-    return figure
+    figure.colorbar(image, ax=axes, shrink=0.8, label=unit, extend="both")
+    return figure, axes
 
 
 def plot_alignment(record: PairAttribution) -> Figure:
@@ -72,7 +94,7 @@ def plot_alignment(record: PairAttribution) -> Figure:
     axes.set_xlim(-0.6, 1.6)
     axes.set_ylim(most - 0.3, -0.7)
     axes.axis("off")
-    _title(axes, record)
+    _title(axes, _lines(record), record.converged)
     _letter(figure)
     return figure
 
@@ -88,10 +110,13 @@ def _height(index: int, words: int, most: int) -> float:
     return index + (most - words) / 2
 
 
-def _title(axes: Axes, record: PairAttribution) -> None:
+def _lines(record: PairAttribution) -> list[str]:
     parts = " · ".join(f"{name} {fixed(value, 3)}" for name, value, _ in pair_summary.parts(record))
-    lines = [f"{record.unit} similarity {number(record.similarity)}", parts, f"error of all cells together ≤ {number(record.error, 2)}"]
-    if record.converged:
+    return [f"{record.unit} similarity {number(record.similarity)}", parts, f"error of all cells together ≤ {number(record.error, 2)}"]
+
+
+def _title(axes: Axes, lines: list[str], converged: bool) -> None:
+    if converged:
         axes.set_title("\n".join(lines), loc="left", fontsize=8)
     else:
-        axes.set_title("\n".join(["NOT CONVERGED", visible(lines[2])]), loc="left", fontsize=12, fontweight="bold", color=ALARM)
+        axes.set_title("\n".join(["NOT CONVERGED", visible(lines[-1])]), loc="left", fontsize=12, fontweight="bold", color=ALARM)

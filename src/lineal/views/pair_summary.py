@@ -34,6 +34,12 @@ def parts(record: PairAttribution) -> tuple[tuple[str, float, str], ...]:
     )
 
 
+def rows(record: PairAttribution) -> tuple[tuple[str, float, str], ...]:
+    """Return the parts with the residual taken off, where it shows in four decimals."""
+    missing = (("less the residual", -record.residual, "what the integrals miss"),)
+    return (*parts(record), *(missing if abs(record.residual) >= 0.00005 else ()))
+
+
 def explained(record: PairAttribution) -> str:
     """Return how much of the similarity the matrix carries, as a sentence."""
     share = record.explained

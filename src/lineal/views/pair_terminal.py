@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
-
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -13,8 +11,10 @@ from lineal.views import pair_summary
 from lineal.views.cells import short, visible
 from lineal.views.grid import grid
 from lineal.views.numbers import fixed, number, places
-from lineal.views.pair_html import tinted
 from lineal.views.palette import ink, strength
+from lineal.views.summary import Piece
+from lineal.views.terminal import plain
+from lineal.views.tinted import tinted
 
 STRONGEST = 12
 """Pairs of words that are listed."""
@@ -24,7 +24,9 @@ WIDTH = 20
 
 def render_pair(record: PairAttribution, limit: int = STRONGEST) -> RenderableType:
     """Return one pair for a `rich` console."""
-    return Group(_verdict(record), _finding(record), _words(record, limit), _parts(record), *_notes(record))
+    found = verdict(*pair_summary.verdict(record), pair_summary.facts(record), record.converged)
+    parts = parts_table(pair_summary.rows(record), f"similarity ({record.unit})", record.similarity, pair_summary.explained(record))
+    return Group(found, spoken(pair_summary.sentence(record)), _words(record, limit), parts, *_notes(record))
 
 
 def render_matches(matches: Matches, limit: int = 3) -> RenderableType:
@@ -49,22 +51,20 @@ def render_matches(matches: Matches, limit: int = 3) -> RenderableType:
 
 def to_text(record: PairAttribution | Matches, *, width: int = 100) -> str:
     """Return the same view as a plain string without colours, for logs and pipes."""
-    file = io.StringIO()
-    console = Console(file=file, width=width, color_system=None, force_terminal=False, legacy_windows=False)
-    console.print(render_matches(record) if isinstance(record, Matches) else render_pair(record))
-    return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
+    return plain(render_matches(record) if isinstance(record, Matches) else render_pair(record), width)
 
 
-def _verdict(record: PairAttribution) -> Text:
-    headline, reason = pair_summary.verdict(record)
-    line = f"{headline} · " + " · ".join(pair_summary.facts(record))
-    return Text(line, style="dim") if record.converged else Text(f"{headline.upper()}: {reason}\n{line}", style="bold red")
+def verdict(headline: str, reason: str, facts: tuple[str, ...], converged: bool) -> Text:
+    """Return the badge on one line, or an alarm."""
+    line = f"{headline} · " + " · ".join(facts)
+    return Text(line, style="dim") if converged else Text(f"{headline.upper()}: {reason}\n{line}", style="bold red")
 
 
-def _finding(record: PairAttribution) -> Text:
+def spoken(pieces: tuple[Piece, ...]) -> Text:
+    """Return a sentence in its colours, with an empty line below it."""
     text = Text()
-    styles = {"name": "bold italic", "up": _style(1.0), "down": _style(-1.0), "warning": "bold red"}
-    for piece in pair_summary.sentence(record):
+    styles = {"name": "bold italic", "up": style(1.0), "down": style(-1.0), "warning": "bold red"}
+    for piece in pieces:
         text.append(piece.text, styles.get(piece.kind, ""))
     return Text("\n").join([text, Text()])
 
@@ -80,23 +80,21 @@ def _words(record: PairAttribution, limit: int) -> Table:
         bar = "█" * max(1, round(WIDTH * strength(match.score, largest)))
         score = Text(fixed(match.score, min(4, places(largest))))
         table.add_row(
-            Text(short(visible(match.left), 30)), Text(short(visible(match.right), 30)), score, Text(bar, style=_style(match.score))
+            Text(short(visible(match.left), 30)), Text(short(visible(match.right), 30)), score, Text(bar, style=style(match.score))
         )
     return table
 
 
-def _parts(record: PairAttribution) -> Table:
+def parts_table(rows: tuple[tuple[str, float, str], ...], whole: str, value: float, why: str) -> Table:
+    """Return rows of (name, value, explanation) and what they add up to."""
     table = Table(box=None, padding=(0, 1), show_header=False)
     table.add_column(justify="right")
     table.add_column(justify="right")
     table.add_column(style="dim")
     table.add_row("", "", "")
-    for name, value, why in pair_summary.parts(record):
-        table.add_row(name, fixed(value, 4), visible(why))
-    table.add_row("less the residual", fixed(-record.residual, 4), "what the integrals miss")
-    table.add_row(
-        Text(f"similarity ({record.unit})", style="bold"), Text(fixed(record.similarity, 4), style="bold"), pair_summary.explained(record)
-    )
+    for name, part, because in rows:
+        table.add_row(name, fixed(part, 4), visible(because))
+    table.add_row(Text(short(visible(whole), 40), style="bold"), Text(fixed(value, 4), style="bold"), why)
     return table
 
 
@@ -107,10 +105,11 @@ def _notes(record: PairAttribution) -> list[Text]:
 def _document(pair: PairAttribution, position: int, limit: int = 160) -> Text:
     text = Text(f"[{position + 1}] ", style="dim")
     for piece in tinted(pair):
-        text.append(visible(piece.text), "" if piece.score is None or piece.share < 0.15 else f"{_style(piece.score)} not dim")
+        text.append(visible(piece.text), "" if piece.score is None or piece.share < 0.15 else f"{style(piece.score)} not dim")
     text.truncate(limit, overflow="ellipsis")
     return text
 
 
-def _style(value: float) -> str:
+def style(value: float) -> str:
+    """Return the colour of a number."""
     return "#{:02x}{:02x}{:02x}".format(*ink(value, dark=True))

@@ -9,7 +9,7 @@ import math
 import textwrap
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from lineal.attribution import Attribution
 from lineal.errors import MissingExtraError
@@ -128,13 +128,16 @@ def _draw_bars(axes: Axes, found: list[Bar], badge: summary.Badge) -> None:
 
 
 def _title(axes: Axes, finding: str, badge: summary.Badge) -> None:
-    """Write the finding above the axes and the verdict under it; a bad verdict is the loudest thing in the figure."""
+    text, style = _titled(finding, badge)
+    axes.set_title(text, loc="left", **style)
+
+
+def _titled(finding: str, badge: summary.Badge) -> tuple[str, dict[str, Any]]:
+    """Return the finding with the verdict under it, and its style; a bad verdict is the loudest thing in the figure."""
     error = f"error ≤ {number(badge.error, 2)} ({percent(badge.error_share)} of mass)"
-    lines = [*textwrap.wrap(finding, 84), f"Converged · {error}"]
-    if badge.converged:
-        axes.set_title("\n".join(LEFT_TO_RIGHT + line for line in lines), loc="left", fontsize=9)
-    else:
-        axes.set_title(f"NOT CONVERGED\n{error}", loc="left", fontsize=13, fontweight="bold", color=ALARM)
+    if not badge.converged:
+        return f"NOT CONVERGED\n{error}", {"fontsize": 13, "fontweight": "bold", "color": ALARM}
+    return "\n".join(LEFT_TO_RIGHT + line for line in [*textwrap.wrap(finding, 84), f"Converged · {error}"]), {"fontsize": 9}
 
 
 def _finding(record: Attribution, target: int, by: By) -> str:

@@ -64,7 +64,7 @@ class Badge:
 
 def sentence(record: Attribution, target: int = 0, by: By = "word") -> tuple[Piece, ...]:
     """Return the finding as one sentence in pieces, a warning in front when the target did not converge."""
-    return _warning(record, target) + _finding(record, target, by)
+    return warning(record, target) + _finding(record, target, by)
 
 
 def spoken(pieces: tuple[Piece, ...]) -> str:
@@ -98,7 +98,7 @@ def quantity(record: Attribution, target: int = 0) -> str:
     """Return what is explained, named: `the logit of POSITIVE`, `the cosine with “How do I …”`, `length (words)`."""
     name, unit = target_name(record, target), unit_name(record.units[target])
     if unit in ("cosine", "dot product"):
-        return f"the {unit} with {name}"
+        return f"the {unit} of the two texts" if record.model.kind == "pair encoder" else f"the {unit} with {name}"
     if unit in _UNITS.values():
         return f"the {unit} of {name}"
     return f"{name} ({unit})" if unit and unit.lower() not in name.lower() else name
@@ -130,7 +130,8 @@ def truncations(record: Attribution) -> tuple[str, ...]:
     )
 
 
-def _warning(record: Attribution, target: int) -> tuple[Piece, ...]:
+def warning(record: Attribution, target: int) -> tuple[Piece, ...]:
+    """Return what stands in front of every sentence about a target that did not converge; nothing when it did."""
     if record.stops[target].converged:
         return ()
     error, mass = float(record.error[target]), float(record.mass[target])

@@ -40,20 +40,25 @@ def render(record: Attribution, by: By = "word", target: int | None = None, *, g
     and strong cells carry their number.
     """
     rows = range(len(record.targets)) if target is None else (target,)
-    return Group(*(part for c in rows for part in _parts(_View(record, by, c, ground))), *_notes(record))
+    return Group(*(part for c in rows for part in _parts(View(record, by, c, ground))), *notes(record))
 
 
 def to_text(record: Attribution, by: By = "word", target: int | None = None, *, width: int = 100) -> str:
     """Return the same view as a plain string without colours, for logs and pipes."""
+    return plain(render(record, by, target, ground="none"), width)
+
+
+def plain(drawn: RenderableType, width: int = 100) -> str:
+    """Return what a console without colours prints."""
     file = io.StringIO()
     console = Console(file=file, width=width, color_system=None, force_terminal=False, legacy_windows=False)
-    console.print(render(record, by, target, ground="none"))
+    console.print(drawn)
     return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
 
 
 @dataclass(frozen=True)
-class _View:
-    """What is drawn, and on what."""
+class View:
+    """One target of a record: what is drawn, and on what."""
 
     record: Attribution
     by: By
@@ -62,29 +67,45 @@ class _View:
 
     @property
     def dark(self) -> bool:
+        """True for light letters on a dark ground."""
         return self.ground == "dark"
 
     @property
     def unit(self) -> str:
+        """The unit, for print."""
         return summary.unit_name(self.record.units[self.target])
 
     @property
     def converged(self) -> bool:
+        """Whether this target converged."""
         return self.record.stops[self.target].converged
 
     @cached_property
     def largest(self) -> float:
+        """The |score| of full colour."""
         return scale([self.record], self.record.units[self.target], self.by)
 
     def strength(self, cell: Cell) -> float:
+        """Return how loud a cell is, in [0, 1]."""
         return strength(float(cell.values[self.target]), self.largest)
 
+    def ink(self, value: float) -> Style:
+        """Return the colour of a number or a bar."""
+        return Style(color=_hex(ink(value, self.dark)) if self.ground != "none" else None)
 
-def _parts(view: _View) -> Iterator[RenderableType]:
+
+def _parts(view: View) -> Iterator[RenderableType]:
+    yield from reading(view, summary.sentence(view.record, view.target, view.by))
+    yield Padding(_chart(bars(view.record, view.target, view.by), view), (1, 0))
+    yield _facts(view)
+
+
+def reading(view: View, pieces: tuple[summary.Piece, ...]) -> Iterator[RenderableType]:
+    """Yield the finding with its badge, and the text (or both) in its colours."""
     badge = summary.badge(view.record, view.target)
     if not badge.converged:
         yield _alarm(badge)
-    yield _sentence(summary.sentence(view.record, view.target, view.by), view)
+    yield _sentence(pieces, view)
     if badge.converged:
         yield Text.assemble(("✓ Converged", "bold green"), *((f"  {fact}", "dim") for fact in badge.facts))
     if badge.caution:
@@ -92,8 +113,6 @@ def _parts(view: _View) -> Iterator[RenderableType]:
     yield from _texts(view)
     if view.ground != "none":
         yield _legend(view)
-    yield Padding(_chart(bars(view.record, view.target, view.by), view), (1, 0))
-    yield _facts(view)
 
 
 def _alarm(badge: summary.Badge) -> Panel:
@@ -107,7 +126,7 @@ def _alarm(badge: summary.Badge) -> Panel:
     )
 
 
-def _sentence(pieces: tuple[summary.Piece, ...], view: _View) -> Text:
+def _sentence(pieces: tuple[summary.Piece, ...], view: View) -> Text:
     if view.ground == "none":
         return Text(summary.spoken(pieces))
     styles = {"plain": Style(), "name": Style(bold=True, italic=True), "warning": Style(bold=True, color="red")}
@@ -115,7 +134,7 @@ def _sentence(pieces: tuple[summary.Piece, ...], view: _View) -> Text:
     return Text.assemble(*((piece.text, styles[piece.kind]) for piece in pieces))
 
 
-def _texts(view: _View) -> Iterator[RenderableType]:
+def _texts(view: View) -> Iterator[RenderableType]:
     pages = flow(view.record, view.by, lambda cell: view.strength(cell) < QUIET)
     for i, page in enumerate(pages):
         drawn = Text(overflow="fold")
@@ -134,7 +153,7 @@ def _named(record: Attribution, i: int) -> str:
     return ("Prompt", "Generated")[i] if record.steps and i < 2 else f"Text {i + 1}"
 
 
-def _ink(part: Ink, view: _View) -> Text:
+def _ink(part: Ink, view: View) -> Text:
     """Return a stretch of text; a chip between angle brackets, a blank cell as its picture."""
     cell = part.cell
     if cell is None:
@@ -146,7 +165,7 @@ def _ink(part: Ink, view: _View) -> Text:
     return drawn
 
 
-def _style(cell: Cell, view: _View) -> Style:
+def _style(cell: Cell, view: View) -> Style:
     """Tint by strength; bold and underline repeat it without colour."""
     s = view.strength(cell)
     if cell.role != "content":
@@ -157,7 +176,7 @@ def _style(cell: Cell, view: _View) -> Style:
     return Style(bgcolor=ground, color="#ffffff" if view.dark else "#000000", bold=s > 2 * STRONG, underline=s > STRONG)
 
 
-def _legend(view: _View) -> Text:
+def _legend(view: View) -> Text:
     legend = Text(f"−{number(view.largest)} ", "dim")
     for i in range(-5, 6):
         legend.append(" ", Style(bgcolor=_hex(tint(i / 5, 1.0, view.dark))))
@@ -165,7 +184,7 @@ def _legend(view: _View) -> Text:
     return legend
 
 
-def _chart(found: list[Bar], view: _View) -> Table:
+def _chart(found: list[Bar], view: View) -> Table:
     finite = [0.0, *(bar.value for bar in found if math.isfinite(bar.value))]
     reach = max(finite) - min(finite)
     left = round(WIDTH * -min(finite) / reach) if reach else 0
@@ -189,10 +208,10 @@ def _chart(found: list[Bar], view: _View) -> Table:
     return table
 
 
-def _bar(bar: Bar, left: int, unit: float, view: _View) -> Text:
+def _bar(bar: Bar, left: int, unit: float, view: View) -> Text:
     """Draw a bar to the left or right of the axis at column `left`; eighths of a character to the right, halves to the left."""
     length = abs(bar.value) * unit if math.isfinite(bar.value) else 0.0
-    style = Style(color=_hex(ink(bar.value, view.dark)) if view.ground != "none" else None, dim=bar.kind != "cell")
+    style = view.ink(bar.value) + Style(dim=bar.kind != "cell")
     if bar.value < 0:
         whole, halves = divmod(round(2 * min(length, left)), 2)
         drawn = "▐" * halves + "█" * whole or "▕"
@@ -201,13 +220,13 @@ def _bar(bar: Bar, left: int, unit: float, view: _View) -> Text:
     return Text(" " * left + "█" * whole + EIGHTHS[eighths], style)
 
 
-def _doubt(bar: Bar, view: _View) -> Text:
+def _doubt(bar: Bar, view: View) -> Text:
     """Say when the error leaves even the sign of a bar open."""
     is_open = not bar.is_exact and abs(bar.value) <= float(view.record.error[view.target])
     return Text("sign?" if is_open else "", "dim" if view.converged else "red")
 
 
-def _facts(view: _View) -> Text:
+def _facts(view: View) -> Text:
     record, c = view.record, view.target
     facts = (
         ("target", f"{summary.target_name(record, c)} ({view.unit})"),
@@ -222,7 +241,8 @@ def _facts(view: _View) -> Text:
     return Text.assemble(*(pair for name, value in facts for pair in ((f"{name} ", "dim"), f"{value}   ")))
 
 
-def _notes(record: Attribution) -> Iterator[RenderableType]:
+def notes(record: Attribution) -> Iterator[RenderableType]:
+    """Yield where the numbers come from, and what a reader has to know."""
     yield Text(summary.about(record), "dim")
     for note in (*summary.truncations(record), *record.notes):
         yield Text(visible(note), "yellow")

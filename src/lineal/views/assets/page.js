@@ -1,12 +1,9 @@
-"use strict";
 (() => {
   const { records, scales, units } = JSON.parse(document.getElementById("data").textContent);
-  const tip = document.getElementById("tip");
   const spell = (v) => (Number.isFinite(v) ? (v > 0 ? "+" : v < 0 ? "−" : "") + String(+Math.abs(v).toPrecision(4)) : "not a number");
   const sum = (row, [a, b]) => row.slice(a, b).reduce((x, y) => x + Number(y), 0);
   const ranges = new Map();
   const range = (el) => ranges.get(el) || (ranges.set(el, el.dataset.t.split(" ").map(Number)), ranges.get(el));
-  const all = (root, query) => [...root.querySelectorAll(query)];
 
   // One article: which target and level are shown, and which elements show which token.
   for (const article of all(document, "article")) {
@@ -79,39 +76,10 @@
       lit = on ? linked.filter((other) => range(other)[0] < b && a < range(other)[1]) : [];
       for (const other of lit) other.classList.add("lit");
     };
-    const show = (el) => {
-      const head = document.createElement("b");
-      head.textContent = name(el);
-      tip.replaceChildren(head, "\n" + describe(el).join("\n"));
-      tip.hidden = false;
-      const box = el.getClientRects()[0] || el.getBoundingClientRect(), own = tip.getBoundingClientRect();
-      tip.style.left = Math.max(8, Math.min(innerWidth - own.width - 8, box.left + box.width / 2 - own.width / 2)) + "px";
-      const below = el.closest(".heat, .bars") ? box.bottom + own.height + 12 < innerHeight : box.top < own.height + 12;
-      tip.style.top = (below ? box.bottom + 8 : box.top - own.height - 8) + "px";
-      el.setAttribute("aria-describedby", "tip");
-      light(el, true);
-    };
-    const hide = (el) => { tip.hidden = true; el.removeAttribute("aria-describedby"); light(el, false); };
-    const under = (event) => event.target.closest && event.target.closest("[data-t]");
-    for (const [type, act] of [["pointerover", show], ["focusin", show], ["pointerout", hide], ["focusout", hide]])
-      article.addEventListener(type, (event) => { const el = under(event); if (el) act(el); });
-
-    // Arrow keys walk through a text, which is one stop of the Tab key.
-    for (const text of all(article, ".text")) {
-      const stops = all(text, ".u");
-      stops.forEach((el, i) => { el.tabIndex = i ? -1 : 0; });
-      text.addEventListener("keydown", (event) => {
-        const back = getComputedStyle(text).direction === "rtl" ? "ArrowRight" : "ArrowLeft";
-        if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
-        const seen = stops.filter((el) => el.getClientRects().length);
-        const next = seen[seen.indexOf(document.activeElement) + (event.key === back ? -1 : 1)];
-        if (!next) return;
-        event.preventDefault();
-        document.activeElement.tabIndex = -1;
-        next.tabIndex = 0;
-        next.focus();
-      });
-    }
+    const show = (el) => { showTip(el, name(el), describe(el), Boolean(el.closest(".heat, .bars"))); light(el, true); };
+    const hide = (el) => { hideTip(el); light(el, false); };
+    onPoint(article, "[data-t]", show, hide);
+    for (const text of all(article, ".text")) walkText(text);
     for (const el of all(article, ".bars tr[data-t]"))
       el.addEventListener("click", () => {
         const [a, b] = range(el);
@@ -127,16 +95,6 @@
     for (const el of all(article, ".heat tbody button")) el.addEventListener("click", () => choose(Number(el.closest("tr").dataset.c)));
     for (const el of all(article, ".heat tr[data-c]")) el.toggleAttribute("aria-current", Number(el.dataset.c) === target);
 
-    article.querySelector(".copy").addEventListener("click", async () => {
-      const said = article.querySelector(".copied");
-      try { await navigator.clipboard.writeText(JSON.stringify(record, null, 1)); said.textContent = "Copied."; }
-      catch { said.textContent = "The browser did not allow it."; }
-    });
+    copies(article.querySelector(".copy"), record);
   }
-
-  document.querySelector(".theme").addEventListener("click", () => {
-    const root = document.documentElement;
-    const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-    root.dataset.theme = dark ? "light" : "dark";
-  });
 })();

@@ -1,0 +1,34 @@
+"""`lineal interactions MODEL TEXT [TEXT2]`: which words act together?"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from lineal.cli import common
+from lineal.cli.shared import Shared, takes_shared
+
+
+@takes_shared
+def interactions(
+    model: common.ModelName,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="The text; - reads it from standard input.")],
+    text2: Annotated[str | None, typer.Argument(metavar="TEXT2", help="The second text of a pair.")] = None,
+    *,
+    target: common.TargetSpec = None,
+    unit: common.Unit = None,
+    shared: Shared,
+) -> None:
+    """Show which words act together: what every two words add beyond what each adds alone (Integrated Hessians).
+
+    One output from one baseline; targets as in `lineal explain`. About three gradients per token and path point.
+    """
+    from lineal import specs
+    from lineal.interactions import explain_interactions
+
+    loaded = shared.load(model)
+    given = common.read_text(text)
+    with common.working("Following the path from baseline to text …"):
+        found = explain_interactions(loaded, given if text2 is None else (given, text2), specs.target(target, unit), **shared.settings)
+    shared.deliver(found)
