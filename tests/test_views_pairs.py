@@ -158,6 +158,17 @@ def test_long_texts_fold_their_quiet_words_and_lose_nothing() -> None:
     assert "others" in pair_page(pair)
 
 
+def test_what_is_folded_does_not_set_the_scale() -> None:
+    pair = record(a=" ".join(f"word{i}" for i in range(3 * MOST_WORDS)))
+    drawn = grid(pair)
+    assert np.abs(drawn.values[-1]).max() > drawn.largest == np.abs(drawn.values[:-1]).max()
+    assert drawn.links
+
+
+def test_a_token_without_ink_is_named_by_its_code_point() -> None:
+    assert "U+200D" in grid(record(a="a \u200d b")).rows
+
+
 def test_the_page_of_two_long_texts_stays_small() -> None:
     long = " ".join(f"word{i}" for i in range(300))
     page = pair_page(record(a=long, b=long))

@@ -30,7 +30,7 @@ from lineal.objectives import Projection, SimilarityName, check_similarity
 from lineal.pair_attribution import Matches, PairAttribution, Side
 from lineal.paths import Straight
 from lineal.quadrature.contract import Integral, Stop
-from lineal.session import Options, Session, explain, versions
+from lineal.session import Options, Session, explain
 from lineal.tangents import Mode
 
 Way = Literal["auto", "forward", "reverse", "central", "mixed"]
@@ -307,12 +307,8 @@ class Pairs:
             unit=self.kind,
             error=parts.error,
             scale=parts.scale,
-            tol=self.options.tol,
-            rule=self.options.rule,
-            model=self.first.model.card,
-            versions=versions(),
-            seconds=round(seconds, 4),
             notes=tuple(notes),
+            **self.first.provenance(seconds),
         )
 
 
@@ -361,16 +357,13 @@ def _side(half: Half, baseline: str) -> Side:
     encoded, integral = half.problem.encoded, half.integral
     return Side(
         text=encoded.texts[0],
-        tokens=encoded.tokens,
-        offsets=encoded.offsets,
-        word_ids=encoded.word_ids,
-        roles=encoded.roles,
         read=encoded.read[0],
         baseline=baseline,
         evaluations=integral.evaluations,
         passes=half.passes,
         mode=half.way,
         stop=next((stop for stop in integral.stops if not stop.converged), Stop.CONVERGED),
+        **encoded.marks,
     )
 
 

@@ -300,11 +300,7 @@ class Session:
         encoded, integral, o = case.encoded, outcome.integral, self.options
         return Attribution(
             texts=encoded.texts,
-            tokens=encoded.tokens,
-            offsets=encoded.offsets,
             segments=encoded.segments,
-            word_ids=encoded.word_ids,
-            roles=encoded.roles,
             scores=integral.value,
             targets=case.objective.names,
             units=case.objective.units,
@@ -313,22 +309,24 @@ class Session:
             error=integral.error,
             stops=judged(integral, o.tol),
             evaluations=integral.evaluations,
-            tol=o.tol,
             spread=outcome.spread,
             method=methods.spelling(self.method),
             adds_up=self.method.adds_up,
             path=outcome.path if o.layer is None else f"{outcome.path}, at layer {o.layer}",
-            rule=o.rule,
             baseline=self.baseline.name,
-            model=self.model.card,
-            versions=versions(),
-            seconds=round(seconds, 4),
             read=encoded.read,
             notes=(*encoded.notes, *outcome.notes),
             region_of=regions.names(encoded),
             steps=encoded.steps,
             memory=self.memory,
+            **encoded.marks,
+            **self.provenance(seconds),
         )
+
+    def provenance(self, seconds: float) -> dict[str, Any]:
+        """Return what every record says about how it was made."""
+        o = self.options
+        return {"tol": o.tol, "rule": o.rule, "model": self.model.card, "versions": versions(), "seconds": round(seconds, 4)}
 
 
 def judged(integral: Integral, tol: float) -> tuple[Stop, ...]:

@@ -66,6 +66,11 @@ class Encoded:
         """Token ids, (t,)."""
         return [int(i) for i in self.features["input_ids"]]
 
+    @property
+    def marks(self) -> dict[str, Any]:
+        """What every record keeps of its tokens: (t,) each."""
+        return {"tokens": self.tokens, "offsets": self.offsets, "word_ids": self.word_ids, "roles": self.roles}
+
     def __len__(self) -> int:
         """Number of tokens."""
         return len(self.tokens)

@@ -103,6 +103,12 @@ def visible(text: str) -> str:
     return text.translate(_PICTURES)
 
 
+def named(token: str) -> str:
+    """Return a token for print: as it is, or by its code points when there is nothing to see, as of the joiner between two emoji."""
+    seen = any(char.isprintable() and not char.isspace() for char in token)
+    return visible(token) if seen or not token else " ".join(f"U+{ord(char):04X}" for char in token)
+
+
 def short(text: str, limit: int) -> str:
     """Return `text` on one line in at most `limit` characters, cut in the middle."""
     line = " ".join(text.split())

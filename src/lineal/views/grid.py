@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lineal.interaction_matrix import Interactions
 from lineal.pair_attribution import PairAttribution
 from lineal.regroup import summed
-from lineal.views.cells import visible
+from lineal.views.cells import named
 
 MOST_WORDS = 60
 """Words per text with a row or column of their own; the weaker ones share one more."""
@@ -50,18 +50,22 @@ class Grid:
     symmetric: bool = False
 
     @property
+    def own(self) -> Floats:
+        """The finite |cells| of single words, without what is summed in the last row or column."""
+        return np.abs(np.nan_to_num(self.values))[: len(self.rows) - self.others[0], : len(self.columns) - self.others[1]]
+
+    @property
     def largest(self) -> float:
-        """The largest finite |cell|: full colour. Of a symmetric grid the largest beside the diagonal, when there is any."""
-        values = np.abs(np.nan_to_num(self.values))
-        beside = values * ~np.eye(len(values), dtype=bool) if self.symmetric else values
-        return float(beside.max(initial=0.0) or values.max(initial=0.0))
+        """The largest |cell| of single words: full colour. Of a symmetric grid the largest beside the diagonal, when there is any."""
+        beside = self.own * ~np.eye(len(self.own), dtype=bool) if self.symmetric else self.own
+        return float(beside.max(initial=0.0) or self.own.max(initial=0.0))
 
     @property
     def links(self) -> tuple[Link, ...]:
         """The strongest cells, strongest first, each word's own strongest among them when it is strong enough."""
-        strength = np.abs(np.nan_to_num(self.values))[: len(self.rows) - self.others[0], : len(self.columns) - self.others[1]]
-        order = np.argsort(-strength.ravel(), kind="stable")[:MOST_LINKS]
-        cells = [divmod(int(at), strength.shape[1]) for at in order if strength.ravel()[at] > LEAST_LINK * self.largest]
+        flat = self.own.ravel()
+        order = np.argsort(-flat, kind="stable")[:MOST_LINKS]
+        cells = [divmod(int(at), self.own.shape[1]) for at in order if flat[at] > LEAST_LINK * self.largest]
         return tuple(Link(i, j, float(self.values[i, j])) for i, j in cells)
 
 
@@ -119,4 +123,4 @@ def _folds(groups: list[list[int]]) -> bool:
 
 
 def _names(tokens: Sequence[str], groups: list[list[int]]) -> tuple[str, ...]:
-    return tuple(visible(tokens[group[0]]) if len(group) == 1 else f"{len(group)} others" for group in groups)
+    return tuple(named(tokens[group[0]]) if len(group) == 1 else f"{len(group)} others" for group in groups)

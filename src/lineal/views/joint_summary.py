@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from lineal.interaction_matrix import Interactions
 from lineal.views import summary
-from lineal.views.cells import short, visible
+from lineal.views.cells import named, short
 from lineal.views.numbers import count, number, percent, signed
 from lineal.views.summary import Piece
 
@@ -34,7 +34,7 @@ def pairs(record: Interactions, limit: int = STRONGEST) -> tuple[Pair, ...]:
     words = record.words()
     found = words.strongest(limit)
     largest = max((abs(score) for _, _, score in found), default=0.0)
-    names = [visible(token) for token in words.attribution.tokens]
+    names = [named(token) for token in words.attribution.tokens]
     return tuple(Pair(names[i], names[j], score, abs(score) / largest) for i, j, score in found)
 
 
