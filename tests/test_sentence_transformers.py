@@ -133,3 +133,5 @@ def test_a_probe_reads_with_a_prompt() -> None:
     record = lineal.explain(probe, TEXT, "label:b", prompt="who read ", baseline="unk")
     assert record.f_input[0] == pytest.approx(float(model.encode(TEXT, prompt="who read ")[1]), rel=1e-4)
     assert record.roles[1:3] == ("held", "held")
+    with pytest.raises(OptionError, match="one text at a time, not 2"):
+        lineal.explain(probe, (TEXT, TEXT), "label:b")

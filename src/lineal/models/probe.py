@@ -80,7 +80,12 @@ class LinearProbe(Adapter):
         return other
 
     def encode(self, texts: Sequence[str], truncate: bool = False) -> Encoded:
-        """Tokenise as the encoder does."""
+        """Tokenise as the encoder does. Raises OptionError for several texts."""
+        if len(texts) != 1:
+            raise OptionError(
+                f"{self.card.name} classifies one text at a time, not {len(texts)}; for pairs give a cross-encoder, or compare the texts with "
+                "the encoder below it"
+            )
         return self.encoder.encode(texts, truncate)
 
     def run(self, features: dict[str, Tensor], embeds: Tensor | None, positions: Tensor | None) -> Tensor:
