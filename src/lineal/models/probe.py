@@ -83,8 +83,8 @@ class LinearProbe(Adapter):
         """Tokenise as the encoder does. Raises OptionError for several texts."""
         if len(texts) != 1:
             raise OptionError(
-                f"{self.card.name} classifies one text at a time, not {len(texts)}; for pairs give a cross-encoder, or compare the texts with "
-                "the encoder below it"
+                f"{self.card.name} classifies one text at a time, not {len(texts)}; for pairs give a cross-encoder, or compare the texts "
+                "with the encoder below it"
             )
         return self.encoder.encode(texts, truncate)
 
