@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 import lineal
+from lineal import metrics
 from lineal.cli.main import main
+from lineal.judge import Judge
 from lineal.models import Encoded, TextModel
 from lineal.models.classifier import SequenceClassifier
 from tests import tiny
@@ -202,3 +204,35 @@ def test_show_needs_no_torch(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     assert "F(text)" in done.stdout
+
+
+def test_evaluate_names_its_metrics_and_which_way_they_go(capsys: pytest.CaptureFixture) -> None:
+    assert run("evaluate", "--help") == 0
+    words = capsys.readouterr().out.replace("│", " ").split()
+    for name, metric in metrics.CATALOGUE.items():
+        assert words[words.index(name) + 1].strip(",;") == ("+" if metric.higher else "-")
+
+
+def test_an_interrupted_evaluation_goes_on(classifier: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts, folder = tmp_path / "texts.txt", tmp_path / "out"
+    texts.write_text("a good film\na tepid movie\nthe glorious mess of a film\n", encoding="utf-8")
+    command = ("evaluate", classifier, texts, "--methods", "occlusion,random", "--metrics", "lds,randomisation", "--out", folder)
+    judge, judged = Judge.judge, []
+
+    def interrupted(self: Judge, text: str, records: object) -> object:
+        if len(judged) == 1:
+            raise KeyboardInterrupt
+        judged.append(text)
+        return judge(self, text, records)
+
+    monkeypatch.setattr(Judge, "judge", interrupted)
+    assert run(*command) != 0
+    assert [path.name for path in folder.iterdir()] == ["unfinished.jsonl"]
+    assert run(*command[:-4], "--metrics", "lds", "--out", folder) == 2  # another question is not mixed in
+    judged[:] = ["the first again, were it not kept"]
+    monkeypatch.setattr(Judge, "judge", lambda self, text, records: judged.append(text) or judge(self, text, records))
+    assert run(*command) == 0
+    assert judged[1:] == ["a tepid movie", "the glorious mess of a film"]
+    assert "unfinished.jsonl" not in {path.name for path in folder.iterdir()}
+    assert len((folder / "records.jsonl").read_text(encoding="utf-8").splitlines()) == 6
+    assert "3 texts" in (folder / "table.md").read_text(encoding="utf-8")

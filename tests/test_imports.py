@@ -45,7 +45,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "removal": {"models", "objectives", "paths", "quadrature", "field", "integrate"},
     "methods": {"errors", "models", "objectives", "paths", "quadrature", "tangents", "field", "neighbours", "removal"},
     "metrics": {"errors", "attribution"},
-    "metrics.stability": {"methods", "models"},
+    "metrics.catalogue": {"errors"},
+    "metrics.stability": {"errors", "methods", "models"},
+    "readings": {"metrics.catalogue", "models", "objectives"},
+    "judge": {"errors", "attribution", "baselines", "field", "methods", "metrics", "objectives", "paths"}
+    | {"readings", "removal", "session"},
+    "unfinished": {"errors"},
+    "pair_removal": {"errors", "pair_attribution", "field", "metrics", "models", "objectives", "pairs", "removal", "session"},
     "prompts": {"errors", "attribution", "regroup", "models"},
     "regions": {"errors", "regroup", "models", "prompts"},
     "generation": RECORD | {"models", "prompts", "targets", "session"},
@@ -53,24 +59,24 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pairs": LOW | RECORD | MIDDLE | {"specs", "methods", "costs", "tangents", "session"},
     "tasks": RECORD | {"models", "objectives", "prompts", "targets", "session"},
     "interactions": {"errors", "interaction_matrix", "methods", "models", "objectives", "paths", "quadrature", "session"},
-    "trust": {"errors", "attribution", "baselines", "evaluation", "metrics", "models", "removal", "session"},
+    "trust": {"errors", "attribution", "baselines", "judge", "metrics", "models", "readings", "removal", "session"},
     "comparison": {"errors", "attribution", "models", "generation", "session"},
     "views.compare": RECORD | {"views", "metrics.agreement"},
     "views.evaluation": {"errors", "views", "metrics"},
-    "evaluation": LOW | MIDDLE | {"attribution", "methods", "removal", "metrics", "session"},
+    "evaluation": {"errors", "attribution", "judge", "metrics", "models", "objectives", "readings", "session", "unfinished"},
     "lineal": RECORD
     | {"quadrature", "models", "baselines", "targets", "prompts", "methods", "metrics", "session", "generation", "pairs"}
     | {"evaluation", "comparison", "interactions"},
     "__main__": {"cli"},
     "cli": RECORD
     | {"lineal", "models", "baselines", "targets", "specs", "session", "pairs", "views"}
-    | {"evaluation", "comparison", "interactions", "trust", "prompts", "generation", "tasks"},
+    | {"evaluation", "metrics.catalogue", "comparison", "interactions", "trust", "prompts", "generation", "tasks"},
 }
 
 # Libraries that only these rows may import.
 OWNERS: dict[str, set[str]] = {
     "torch": {"paths", "objectives", "models", "baselines", "heads", "targets", "methods", "session", "pairs"}
-    | {"neighbours", "removal", "metrics.stability", "evaluation", "interactions"}
+    | {"neighbours", "removal", "metrics.stability", "readings", "judge", "interactions"}
     | FIELD,
     "transformers": {"models"},
     "sentence_transformers": {"models"},

@@ -1,40 +1,38 @@
-"""Many texts, many methods, many metrics: which explanations say what the model does? Wiring between explanations, removals and `metrics`.
+"""Many texts, many methods, many metrics: which explanations say what the model does? Wiring between explanations and their judge.
 
 Every method is judged by what happens to p, the probability of the explained output (or F itself where there is none), when the tokens
-it calls strongest are removed. Held and special tokens are never removed. All methods see the same texts, the same target and the same
-removals; equal removals are run once.
+it calls strongest are removed. All methods see the same texts, the same target and the same removals; equal removals are run once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from lineal import baselines as known_baselines
 from lineal import metrics as m
 from lineal.attribution import Attribution
-from lineal.errors import OptionError, listing
-from lineal.field import Problem
-from lineal.methods import Case
-from lineal.metrics import curves, subsets
+from lineal.errors import InputError, OptionError
+from lineal.judge import Judge, operator, removable
+from lineal.metrics import catalogue
+from lineal.metrics.stability import randomised
 from lineal.models import load
-from lineal.objectives import Branches, Objective, branches
-from lineal.paths import Straight
-from lineal.removal import REMOVALS, Removal, Subject, values
-from lineal.session import Options, Session
+from lineal.models.base import GENERATIVE, TextModel
+from lineal.objectives import Objective
+from lineal.readings import has
+from lineal.session import Options, Session, versions
+from lineal.unfinished import Unfinished
 
 DEFAULT_METHODS = ("ig", "dig-greedy", "dig-maxcount", "expected-gradients", "gradient-x-input", "occlusion", "random")
-DEFAULT_METRICS = ("comprehensiveness", "sufficiency", "log_odds", "deletion", "insertion", "srg", "loo_spearman")
-METRICS = tuple(m.HIGHER_IS_BETTER)
-GROUPS = 24
-"""Random groups per size for sensitivity-n and infidelity."""
-SOFT_DRAWS = 6
+LANGUAGE_METHODS = ("ig", "gradient-x-input", "occlusion", "random")
+"""For language models: a path over words takes hundreds of gradients there, and expected gradients as many per sample."""
+METRICS = tuple(catalogue.CATALOGUE)
+CHUNK = 16
+"""Texts between two savings of a run that can be taken up again: enough to fill batches, few enough to lose little."""
 
 Floats = NDArray[np.float64]
 
@@ -58,7 +56,8 @@ class Evaluation:
 
     values: (columns, removals, metrics, texts), NaN where a metric has none. records: per column, one per text. seconds, gradients:
     (columns,) of computing the explanations. without, only: (columns, removals, texts, len(GRID)) p along the curves. skipped: texts that
-    could not be explained, with the reason.
+    could not be explained, with the reason. measured: what p is, "probability", or the unit of F where there is none. Numbers of metrics
+    that no removal takes part in (`Metric.removes`) are repeated for every removal.
     """
 
     model: str
@@ -73,6 +72,7 @@ class Evaluation:
     seconds: Floats
     gradients: Floats
     skipped: list[str] = field(default_factory=list)
+    measured: str = "probability"
 
     def interval(self, column: int, removal: int, metric: int) -> m.Interval:
         """Return the mean over texts with its 95 % interval."""
@@ -97,221 +97,136 @@ def evaluate(
     texts: Iterable[str],
     target: Any = None,
     *,
-    methods: Sequence[str] = DEFAULT_METHODS,
+    methods: Sequence[str] | None = None,
     baselines: Sequence[str | None] = (None,),
-    metrics: Sequence[str] = DEFAULT_METRICS,
-    removals: Sequence[str] = ("delete", "replace:mask"),
+    metrics: Sequence[str] | None = None,
+    removals: Sequence[str] | None = None,
+    into: str | Path | None = None,
     on_step: Callable[[str], None] | None = None,
     **options: Any,
 ) -> Evaluation:
     """Return how faithful methods are on a list of texts, with one output (k = 1) explained per text.
 
     methods: names of `lineal.methods.METHODS`; include "random", the control. baselines: each method that uses a baseline is run from each.
-    metrics: names in `lineal.evaluation.METRICS`; their tables stand in `lineal.metrics`. removals: "delete", "attention", or "replace:"
-    with a baseline's name; give at least two, since each favours somebody (docs/faithfulness.md). options: see `lineal.session.Options`.
+    metrics: names in `lineal.metrics.CATALOGUE`. removals: "delete", "attention", or "replace:" with a baseline's name; give at least two,
+    since each favours somebody (docs/faithfulness.md). None for any of the three: what suits the model (`default_methods`,
+    `lineal.metrics.catalogue.defaults`, `default_removals`). options: see `lineal.session.Options`.
+    into: a file that keeps the finished texts, for long runs: a run with the same settings goes on from it, on more texts too. It stays
+    when the run is complete.
     Texts that cannot be explained (too long, empty) are skipped and named in the result.
-    Cost: the explanations, and about 30 forward passes per text, column and removal. Raises OptionError for unknown names.
+    Cost: the explanations, and about 30 forward passes per text, column and removal; max_sensitivity takes 6 explanations more per text
+    and column, randomisation one more and a copy of the model. Raises OptionError for unknown names, for metrics that need a
+    probability where there is none, and for a file of another run.
     """
+    if isinstance(texts, str):
+        raise InputError("evaluate takes a list of texts; for one string there is lineal.trust.examine")
     loaded = load(model)
-    for name in metrics:
-        if name not in METRICS:
-            raise OptionError(f"unknown metric {name!r}; choose among {listing(METRICS)}")
-    if not metrics or not methods or not removals:
+    methods = default_methods(loaded) if methods is None else methods
+    removals = default_removals(loaded) if removals is None else removals
+    catalogue.check(metrics or ())
+    if (metrics is not None and not metrics) or not methods or not removals:
         raise OptionError("give at least one method, one metric and one removal")
-    sessions = _sessions(loaded, target, methods, baselines, options)
-    judge = _Judge(loaded, tuple(metrics), {name: _removal(name, loaded) for name in removals}, sessions[0][1])
-    kept, skipped = _readable(sessions[0][1], texts)
-    records, seconds = [], []
-    for column, session in sessions:
-        if on_step is not None:
-            on_step(f"{column.name}: explaining {len(kept)} texts")
-        records.append(list(session.run(kept)))
-        seconds.append(sum(record.seconds for record in records[-1]))
-    found = []
-    for i, text in enumerate(kept):
-        if on_step is not None:
-            on_step(f"text {i + 1} of {len(kept)}: removing tokens")
-        found.append(judge.judge(text, [column[i] for column in records]))
-    shape = (len(sessions), len(removals), len(kept))
-    joined = [np.stack(part, axis=2) if part else np.zeros((*shape, 0)) for part in zip(*found, strict=True)]
+    operators = {name: operator(name, loaded) for name in removals}
+    columns = _columns(loaded, target, methods, baselines, options)
+    sessions = [session for _, session in columns]
+    reader = sessions[0] if options.get("layer") is None else Session(loaded, target, None, Options(**options | {"layer": None}))
+    kept, skipped, objective = _readable(reader, texts)
+    found = has(objective)
+    names = tuple(catalogue.defaults(loaded.card.kind in GENERATIVE, found) if metrics is None else metrics)
+    catalogue.check(names, found)
+    random: list[Session] = []
+    if {"randomisation", "randomisation_abs"} & set(names):
+        changed = randomised(loaded)
+        random = [session for _, session in _columns(changed, target, methods, baselines, options)]
+    judge = Judge(reader, sessions, random, names, operators)
+    settings = {
+        "lineal": versions()["lineal"],
+        "model": f"{loaded.card.name} {loaded.card.fingerprint} {loaded.card.dtype}",
+        "target": repr(reader.target),
+        "methods": ", ".join(column.name for column, _ in columns),
+        "metrics": ", ".join(names),
+        "removals": ", ".join(removals),
+        "options": repr({name: options[name] for name in sorted(options)}),
+    }
+    rows = _rows(judge, kept, None if into is None else Unfinished(into, settings), [column for column, _ in columns], on_step)
+    records = [[rows[repr(text)].records[c] for text in kept] for c in range(len(columns))]
     return Evaluation(
         model=loaded.card.name,
-        target=records[0][0].units[0] if records[0] else "",
-        columns=tuple(column for column, _ in sessions),
+        target=records[0][0].units[0],
+        columns=tuple(column for column, _ in columns),
         removals=tuple(removals),
-        metrics=tuple(metrics),
-        values=np.moveaxis(joined[0], 3, 2),
-        without=joined[1],
-        only=joined[2],
+        metrics=names,
+        values=np.stack([rows[repr(text)].numbers for text in kept], axis=3),
+        without=np.stack([rows[repr(text)].without for text in kept], axis=2),
+        only=np.stack([rows[repr(text)].only for text in kept], axis=2),
         records=records,
-        seconds=np.array(seconds),
+        seconds=np.array([sum(record.seconds for record in column) for column in records]),
         gradients=np.array([sum(record.evaluations for record in column) for column in records], dtype=np.float64),
         skipped=skipped,
+        measured="probability" if "probability" in found else records[0][0].units[0],
     )
 
 
+def default_methods(model: TextModel) -> tuple[str, ...]:
+    """Return the methods compared when none is named: fewer for language models, whose gradients cost most."""
+    return LANGUAGE_METHODS if model.card.kind in GENERATIVE else DEFAULT_METHODS
+
+
+def default_removals(model: TextModel) -> tuple[str, str]:
+    """Return "delete" and a second removal that the model has been trained to read or can at least not see: the mask token; for language
+    models "attention", which leaves positions as they are; else pad or unk, which are no baseline of anybody's by default.
+    """
+    if model.card.kind in GENERATIVE:
+        return "delete", "attention"
+    there = (name for name in ("mask", "pad", "unk") if getattr(model.tokenizer, f"{name}_token_id", None) is not None)
+    fill = next(there, None)
+    return "delete", "attention" if fill is None else f"replace:{fill}"
+
+
 @dataclass(frozen=True)
-class Both:
-    """F and p of one objective, (n, 2): what the metrics need from one forward pass."""
+class _Row:
+    """What was found for one text: a record per column, and what `Judge.judge` returns."""
 
-    inner: Objective
-    probability: Objective
+    records: list[Attribution]
+    numbers: Floats
+    without: Floats
+    only: Floats
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """F, then p."""
-        return ("F", "p")
+    def to_dict(self) -> dict[str, Any]:
+        arrays = {name: getattr(self, name).tolist() for name in ("numbers", "without", "only")}
+        return {"records": [record.to_dict() for record in self.records], **arrays}
 
-    @property
-    def units(self) -> tuple[str, ...]:
-        """Their units."""
-        return (self.inner.units[0], self.probability.units[0])
-
-    @property
-    def positions(self) -> tuple[int, ...]:
-        """The inner objective's positions."""
-        return self.inner.positions
-
-    @property
-    def rows(self) -> tuple[int, ...] | None:
-        """All rows, which a probability needs."""
-        return None if self.probability is not self.inner else self.inner.rows
-
-    @property
-    def branches(self) -> Branches:
-        """The inner objective's branches."""
-        return branches(self.inner)
-
-    def __call__(self, answer: Tensor) -> Tensor:
-        """Return F and p."""
-        if self.rows is None and self.inner.rows is not None:
-            wanted = answer[..., list(self.inner.rows)]
-            return torch.stack([self.inner(wanted)[:, 0], self.probability(answer)[:, 0]], dim=-1)
-        return torch.stack([self.inner(answer)[:, 0], self.probability(answer)[:, 0]], dim=-1)
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> _Row:
+        arrays = (np.array(data[name], dtype=np.float64) for name in ("numbers", "without", "only"))
+        return cls([Attribution.from_dict(record) for record in data["records"]], *arrays)
 
 
-def with_probability(objective: Objective) -> Both:
-    """Return an objective's F beside its probability; F twice where it has none (similarities, regressions)."""
-    has_unit = any(entry.name == "unit" for entry in fields(objective))  # type: ignore[arg-type]
-    if not has_unit or getattr(objective, "activation", "softmax") == "none":
-        return Both(objective, objective)
-    return Both(objective, replace(objective, unit="prob"))  # type: ignore[type-var]
+def _rows(
+    judge: Judge, texts: Sequence[str], unfinished: Unfinished | None, columns: Sequence[Column], on_step: Callable[[str], None] | None
+) -> dict[str, _Row]:
+    """Return what was found for each text, by its `repr`: read from the file where it is there, else computed and written to it."""
+    say = on_step or (lambda step: None)
+    rows = {} if unfinished is None else {key: _Row.from_dict(value) for key, value in unfinished.done.items()}
+    open_texts = [text for text in dict.fromkeys(texts) if repr(text) not in rows]
+    size = CHUNK if unfinished is not None else max(1, len(open_texts))
+    for first in range(0, len(open_texts), size):
+        chunk = open_texts[first : first + size]
+        there = f"{len(rows)} of {len(set(texts))} texts done"
+        explained = []
+        for column, session in zip(columns, judge.columns, strict=True):
+            say(f"{there}; explaining {len(chunk)} with {column.name}")
+            explained.append(list(session.run(chunk)))
+        for i, text in enumerate(chunk):
+            say(f"{there}; judging text {i + 1} of {len(chunk)}")
+            records = [column[i] for column in explained]
+            rows[repr(text)] = _Row(records, *judge.judge(text, records))
+            if unfinished is not None:
+                unfinished.add(repr(text), rows[repr(text)].to_dict())
+    return rows
 
 
-class _Judge:
-    """Judges the explanations of one text at a time."""
-
-    def __init__(self, model: Any, names: tuple[str, ...], removals: dict[str, tuple[Removal, Any]], session: Session) -> None:
-        self.model, self.names, self.removals, self.session = model, names, removals, session
-
-    def judge(self, text: str, records: Sequence[Attribution]) -> tuple[Floats, Floats, Floats]:
-        """Return (columns, removals, metrics) numbers and two (columns, removals, len(GRID)) curves."""
-        case = self.session.case(text)
-        tokens = np.flatnonzero(case.moving)
-        objective = with_probability(case.objective)
-        numbers = np.full((len(records), len(self.removals), len(self.names)), np.nan)
-        without, only = (np.full((len(records), len(self.removals), len(curves.GRID)), np.nan) for _ in range(2))
-        for r, (remove, start) in enumerate(self.removals.values()):
-            fill = case.end if start is None else start(case.encoded).to(case.end)
-            answers = _Answers(self, remove, Subject(case.encoded, case.end, fill, objective), tokens)
-            wanted = [self._wanted(record, tokens) for record in records]
-            answers.run([gone for asked in wanted for gone in asked])
-            for c, record in enumerate(records):
-                found, curve = self._numbers(record, tokens, answers)
-                numbers[c, r] = [found.get(name, np.nan) for name in self.names]
-                places = [curve.at(share) for share in curves.GRID]
-                without[c, r], only[c, r] = curve.without[places], curve.only[places]
-        if any(name.startswith("soft") for name in self.names):
-            for c, record in enumerate(records):
-                soft = self._soft(case, tokens, record, objective)
-                for name, value in soft.items():
-                    if name in self.names:
-                        numbers[c, :, self.names.index(name)] = value
-        return numbers, without, only
-
-    def _wanted(self, record: Attribution, tokens: NDArray[np.int64]) -> list[NDArray[np.bool_]]:
-        """Return which of the tokens are gone, (n,) each, in every text this record asks about."""
-        n, order = len(tokens), _order(record, tokens)
-        steps = [curves.counts(n), curves.counts(n)]
-        asked = [_gone(n, order[:j]) for j in steps[0]] + [_gone(n, order[j:]) for j in steps[1]]
-        if {"loo_spearman", "sensitivity_n", "infidelity"} & set(self.names):
-            asked += list(np.eye(n, dtype=bool))
-        if {"sensitivity_n", "infidelity"} & set(self.names):
-            asked += [group for size in _sizes(n) for group in subsets.draw(n, size, GROUPS)]
-        if "monotonicity" in self.names:
-            asked += self._rising(record, tokens)
-        return asked
-
-    def _rising(self, record: Attribution, tokens: NDArray[np.int64]) -> list[NDArray[np.bool_]]:
-        weakest = np.argsort(np.abs(record.scores[0, tokens]), kind="stable")
-        return [_gone(len(tokens), weakest[j:]) for j in sorted({curves.count(share, len(tokens)) for share in curves.GRID})]
-
-    def _numbers(self, record: Attribution, tokens: NDArray[np.int64], answers: _Answers) -> tuple[dict[str, float], curves.Curve]:
-        n, order, scores = len(tokens), _order(record, tokens), record.scores[0, tokens]
-        counts = curves.counts(n)
-        curve = curves.Curve(
-            counts,
-            np.array([answers.p(_gone(n, order[:j])) for j in counts]),
-            np.array([answers.p(_gone(n, order[j:])) for j in counts]),
-        )
-        found = curve.numbers()
-        full = answers.f(np.zeros(n, dtype=bool))
-        if "loo_spearman" in self.names:
-            found["loo_spearman"] = m.spearman(scores, np.array([full - answers.f(row) for row in np.eye(n, dtype=bool)]))
-        if {"sensitivity_n", "infidelity"} & set(self.names):
-            groups = [subsets.draw(n, size, GROUPS) for size in _sizes(n)]
-            drops = [np.array([full - answers.f(row) for row in group]) for group in groups]
-            found["sensitivity_n"] = _mean([m.sensitivity_n(scores, g, d) for g, d in zip(groups, drops, strict=True)])
-            found["infidelity"] = m.infidelity(scores, np.concatenate(groups), np.concatenate(drops)) if groups else float("nan")
-        if "monotonicity" in self.names:
-            found["monotonicity"] = m.monotonicity(np.array([answers.p(gone) for gone in self._rising(record, tokens)]))
-        return found, curve
-
-    def _soft(self, case: Case, tokens: NDArray[np.int64], record: Attribution, objective: Objective) -> dict[str, float]:
-        """π-soft metrics: half of all numbers are kept, whatever the method's scale. No removal operator takes part."""
-        keep = m.keep_probabilities(record.scores[0, tokens])
-        rng = np.random.default_rng(0)
-        masks = [np.ones((len(tokens), case.end.shape[1]), dtype=bool), np.zeros((len(tokens), case.end.shape[1]), dtype=bool)]
-        for probabilities in (keep, 1 - keep):
-            masks += [rng.random(masks[0].shape) < probabilities[:, None] for _ in range(SOFT_DRAWS)]
-        problems = []
-        for mask in masks:
-            embeds = case.end.clone()
-            embeds[torch.as_tensor(tokens)] *= torch.as_tensor(mask, device=embeds.device).to(embeds)
-            problems.append(Problem(case.encoded, Straight(embeds, embeds), objective))
-        p = values(self.model, problems, self.session.budget)[:, 1]
-        full, empty, kept, removed = p[0], p[1], p[2 : 2 + SOFT_DRAWS], p[2 + SOFT_DRAWS :]
-        return {
-            "soft_sufficiency": _mean([m.soft_sufficiency(full, q, empty) for q in kept]),
-            "soft_comprehensiveness": _mean([m.soft_comprehensiveness(full, q, empty) for q in removed]),
-        }
-
-
-class _Answers:
-    """F and p of one text with groups of tokens removed; each group is run once."""
-
-    def __init__(self, judge: _Judge, remove: Removal, subject: Subject, tokens: NDArray[np.int64]) -> None:
-        self._judge, self._remove, self._subject, self._tokens = judge, remove, subject, tokens
-        self._known: dict[bytes, Floats] = {}
-
-    def run(self, groups: Iterable[NDArray[np.bool_]]) -> None:
-        new = {gone.tobytes(): gone for gone in groups if gone.tobytes() not in self._known}
-        problems = (self._remove(self._subject, self._whole(gone)) for gone in new.values())
-        self._known.update(zip(new, values(self._judge.model, problems, self._judge.session.budget), strict=True))
-
-    def f(self, gone: NDArray[np.bool_]) -> float:
-        return float(self._known[gone.tobytes()][0])
-
-    def p(self, gone: NDArray[np.bool_]) -> float:
-        return float(self._known[gone.tobytes()][1])
-
-    def _whole(self, gone: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        whole = np.zeros(len(self._subject.encoded), dtype=bool)
-        whole[self._tokens] = gone
-        return whole
-
-
-def _sessions(
+def _columns(
     model: Any, target: Any, methods: Sequence[str], baselines: Sequence[str | None], options: dict[str, Any]
 ) -> list[tuple[Column, Session]]:
     found = []
@@ -326,15 +241,10 @@ def _sessions(
     return found
 
 
-def _removal(name: str, model: Any) -> tuple[Removal, Any]:
-    kind, _, fill = name.partition(":")
-    if kind not in REMOVALS or (kind == "replace") != bool(fill):
-        raise OptionError(f"unknown removal {name!r}; choose among delete, attention, and replace: with a baseline's name, as replace:mask")
-    return REMOVALS[kind], known_baselines.resolve(fill, model).bind(model) if fill else None
-
-
-def _readable(session: Session, texts: Iterable[str]) -> tuple[list[str], list[str]]:
-    kept, skipped = [], []
+def _readable(session: Session, texts: Iterable[str]) -> tuple[list[str], list[str], Objective]:
+    """Return the texts that can be judged, the reasons why others cannot, and what is explained of the first."""
+    kept: list[str] = []
+    skipped, objective = [], None
     for text in texts:
         try:
             case = session.case(text)
@@ -343,27 +253,11 @@ def _readable(session: Session, texts: Iterable[str]) -> tuple[list[str], list[s
             continue
         if len(case.objective.names) != 1:
             raise OptionError(f"an evaluation explains one output per text, this target has {len(case.objective.names)}")
+        if not len(removable(case)):
+            skipped.append(f"{text[:60]!r}: it has no token that may be removed")
+            continue
         kept.append(text)
-    if not kept:
+        objective = case.objective if objective is None else objective
+    if objective is None:
         raise OptionError(f"none of the texts could be explained; the first: {skipped[0] if skipped else 'there are no texts'}")
-    return kept, skipped
-
-
-def _order(record: Attribution, tokens: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return places in `tokens`, strongest first."""
-    return m.ranking(record.scores[0, tokens], np.arange(len(tokens)))
-
-
-def _gone(n: int, places: NDArray[np.int64]) -> NDArray[np.bool_]:
-    gone = np.zeros(n, dtype=bool)
-    gone[places] = True
-    return gone
-
-
-def _sizes(n: int) -> list[int]:
-    return sorted({size for size in (round(n / 4), round(n / 2)) if 1 <= size < n})
-
-
-def _mean(numbers: Sequence[float]) -> float:
-    finite = [number for number in numbers if np.isfinite(number)]
-    return float(np.mean(finite)) if finite else float("nan")
+    return kept, skipped, objective

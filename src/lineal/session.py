@@ -269,10 +269,11 @@ class Session:
         begun = torch.stack([self.entry.states(encoded, start) for start in starts])
         return Case(self.entry, encoded, begun, states, (True,) * len(encoded), objective, self.schedule_for)
 
-    def scores(self, case: Case) -> NDArray[np.float64]:
-        """Return the (k, t) scores of a case, perhaps an altered one."""
-        plan = self.method.plan(case)
-        return plan.pack(list(integrate(self.entry or self.model, plan.tasks, self.budget))).integral.value
+    def scores(self, cases: Sequence[Case]) -> list[NDArray[np.float64]]:
+        """Return the (k, t) scores of each case, perhaps altered ones; all share batches."""
+        plans = [self.method.plan(case) for case in cases]
+        done = integrate(self.entry or self.model, (task for plan in plans for task in plan.tasks), self.budget)
+        return [plan.pack([next(done) for _ in plan.tasks]).integral.value for plan in plans]
 
     def _prefix(self, encoded: Encoded, moving: Sequence[bool], objective: Objective) -> Prefix | None:
         """Return the leading tokens that do not move, run once; None when they are few or the model cannot share them."""

@@ -3,7 +3,7 @@ change the answer, does it notice when the model is no longer the model? Each an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,12 +11,13 @@ import numpy as np
 
 from lineal import baselines
 from lineal.attribution import Attribution
-from lineal.errors import InputError
-from lineal.evaluation import with_probability
+from lineal.errors import InputError, OptionError
+from lineal.judge import same_question
 from lineal.metrics import spearman
 from lineal.metrics.curves import GRID, count, ranking
 from lineal.metrics.stability import randomised
 from lineal.models import load
+from lineal.readings import with_probability
 from lineal.removal import Subject, deleted, values
 from lineal.session import Options, Session
 
@@ -61,9 +62,7 @@ def examine(model: Any, text: Any, target: Any = None, *, baseline: Any = None, 
 
     def again(model: Any = loaded, baseline: Any = baseline, **changed: Any) -> np.ndarray:
         other = Session(model, target, baseline, Options(**options | changed))
-        asked = other.case(text)
-        asked = type(asked)(**{**asked.__dict__, "objective": case.objective})
-        found: np.ndarray = other.scores(asked)[0, tokens]
+        found: np.ndarray = other.scores([same_question(other, text, case.objective)])[0][0, tokens]
         return found
 
     other = _other_baseline(loaded, session.baseline.name)
@@ -72,7 +71,7 @@ def examine(model: Any, text: Any, target: Any = None, *, baseline: Any = None, 
         _agree("Would another baseline say the same?", f"the baseline “{other}”", scores, again(baseline=other)),
         _agree("Would another method say the same?", "leave-one-out", scores, again(method="occlusion")),
         _deletion(session, case, tokens, scores, seed),
-        _notices(scores, again(model=randomised(loaded, seed))),
+        _model_matters(scores, lambda: again(model=randomised(loaded, seed))),
     )
     return record, Trust(record.text, record.targets[0], checks)
 
@@ -125,6 +124,13 @@ def _deletion(session: Session, case: Any, tokens: np.ndarray, scores: np.ndarra
     }
     lines = {"strongest first": tuple(map(float, strongest)), "random order": tuple(map(float, random))}
     return Check("Do the named tokens matter?", verdict, f"{words[verdict]} (mean gap {ahead:.2f}).", ahead, lines)
+
+
+def _model_matters(scores: np.ndarray, randomly: Callable[[], np.ndarray]) -> Check:
+    try:
+        return _notices(scores, randomly())
+    except OptionError as error:  # quantised weights
+        return Check("Does it depend on the model?", "unknown", f"This could not be examined: {error}.", float("nan"), {})
 
 
 def _notices(scores: np.ndarray, others: np.ndarray) -> Check:

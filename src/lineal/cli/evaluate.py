@@ -10,24 +10,30 @@ import typer
 
 from lineal.cli import common
 from lineal.errors import InputError, MissingExtraError
+from lineal.metrics.catalogue import CATALOGUE
 from lineal.record import write_whole
+
+METRICS_HELP = (
+    "Separated by commas, of (+ higher is better, - lower): "
+    + ", ".join(f"{name} {'+' if metric.higher else '-'}" for name, metric in CATALOGUE.items())
+    + "; see docs/faithfulness.md."
+)
 
 
 def evaluate(
     model: common.ModelName,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="One text per line; of tab-separated lines the last field, or --column.")],
-    methods: Annotated[
-        str, typer.Option("--methods", metavar="NAMES", help="Separated by commas.")
-    ] = "ig,dig-greedy,dig-maxcount,expected-gradients,gradient-x-input,occlusion,random",
-    metrics: Annotated[
-        str, typer.Option("--metrics", metavar="NAMES", help="Separated by commas; see docs/faithfulness.md.")
-    ] = "comprehensiveness,sufficiency,log_odds,deletion,insertion,srg,loo_spearman",
+    methods: Annotated[str | None, typer.Option("--methods", metavar="NAMES", help="Separated by commas.", show_default="by model")] = None,
+    metrics: Annotated[str | None, typer.Option("--metrics", metavar="NAMES", help=METRICS_HELP, show_default="by model")] = None,
     baselines: Annotated[
         str | None, typer.Option("--baselines", metavar="NAMES", help="Separated by commas.", show_default="by model")
     ] = None,
     removals: Annotated[
-        str, typer.Option("--removals", metavar="NAMES", help="delete, attention, replace:BASELINE; separated by commas.")
-    ] = "delete,replace:mask",
+        str | None,
+        typer.Option(
+            "--removals", metavar="NAMES", help="delete, attention, replace:BASELINE; separated by commas.", show_default="by model"
+        ),
+    ] = None,
     target: common.TargetSpec = None,
     unit: common.Unit = None,
     column: Annotated[
@@ -44,7 +50,8 @@ def evaluate(
 ) -> None:
     """Measure methods on many texts: what happens to the answer when the tokens they call strongest are removed?
 
-    Writes table.md, table.csv, values.json, curves.png (with matplotlib) and the records, one JSON line per text and method.
+    Writes table.md, table.csv, values.json, curves.png (with matplotlib) and the records, one JSON line per text and method. Until then DIR
+    keeps unfinished.jsonl: the same command goes on from it after an interruption.
     """
     from lineal import specs
     from lineal.evaluation import evaluate as run
@@ -53,6 +60,9 @@ def evaluate(
     from lineal.views.plot import save_plot
 
     texts = _texts(file, column, skip)[:limit]
+    unfinished = out / "unfinished.jsonl"
+    if unfinished.exists():
+        typer.echo(f"going on from {unfinished}", err=True)
     with common.working(f"loading {model}"):
         loaded = load(model, device=device, dtype=dtype)
     with common.working("measuring") as status:
@@ -61,15 +71,15 @@ def evaluate(
             texts,
             specs.target(target, unit),
             methods=_names(methods),
-            baselines=_names(baselines) if baselines else (None,),
+            baselines=_names(baselines) or (None,),
             metrics=_names(metrics),
             removals=_names(removals),
+            into=unfinished,
             on_step=lambda step: status.update(step),
             tol=tol,
             rule=rule,
             truncate=truncate,
         )
-    out.mkdir(parents=True, exist_ok=True)
     table = evaluation_markdown(found)
     write_whole(out / "table.md", table)
     write_whole(out / "table.csv", evaluation_csv(found))
@@ -80,12 +90,13 @@ def evaluate(
         save_plot(plot_evaluation(found), out / "curves.png")
     except MissingExtraError as error:
         typer.echo(f"no figure: {error}", err=True)
+    unfinished.unlink(missing_ok=True)
     typer.echo(table)
     typer.echo(f"written to {out}/", err=True)
 
 
-def _names(given: str) -> list[str]:
-    return [name.strip() for name in given.split(",") if name.strip()]
+def _names(given: str | None) -> list[str] | None:
+    return None if given is None else [name.strip() for name in given.split(",") if name.strip()]
 
 
 def _texts(file: Path, column: int | None, skip: int) -> list[str]:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 Floats = NDArray[np.float64]
 
 
 def spearman(a: Floats, b: Floats) -> float:
     """Return Spearman's rank correlation, NaN for fewer than three tokens or a constant row."""
+    from scipy import stats  # takes a second to load
+
     return float("nan") if _flat(a, b) else float(stats.spearmanr(a, b).statistic)
 
 
 def kendall(a: Floats, b: Floats) -> float:
     """Return Kendall's τ-b, NaN for fewer than three tokens or a constant row."""
+    from scipy import stats
+
     return float("nan") if _flat(a, b) else float(stats.kendalltau(a, b).statistic)
 
 

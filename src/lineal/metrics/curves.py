@@ -28,20 +28,6 @@ BINS = (0.01, 0.05, 0.10, 0.20, 0.50)
 GRID = tuple(i / 10 for i in range(11))
 LEAST = 0.02
 CURVE_METRICS = ("comprehensiveness", "sufficiency", "log_odds", "deletion", "insertion", "srg")
-HIGHER_IS_BETTER = {
-    "comprehensiveness": True,
-    "sufficiency": False,
-    "log_odds": False,
-    "deletion": False,
-    "insertion": True,
-    "srg": True,
-    "monotonicity": True,
-    "loo_spearman": True,
-    "sensitivity_n": True,
-    "infidelity": False,
-    "soft_comprehensiveness": True,
-    "soft_sufficiency": True,
-}
 
 
 @dataclass(frozen=True)
@@ -64,7 +50,7 @@ class Curve:
         return {
             "comprehensiveness": float(np.mean(p - self.without[bins])),
             "sufficiency": float(np.mean(p - self.only[bins])),
-            "log_odds": _log(self.without[self.at(0.2)]) - _log(p),
+            "log_odds": log(self.without[self.at(0.2)]) - log(p),
             "deletion": deletion,
             "insertion": insertion,
             "srg": insertion - deletion,
@@ -98,5 +84,6 @@ def monotonicity(steps: Floats, slack: float = 1e-9) -> float:
     return float(np.mean(np.diff(steps) >= -slack))
 
 
-def _log(p: float) -> float:
-    return float(np.log(max(p, 1e-12)))
+def log(p: float) -> float:
+    """Return log p, finite also for the smallest p."""
+    return float(np.log(max(p, float(np.finfo(np.float64).tiny))))

@@ -1,6 +1,9 @@
 """Soft removal: every number of a token's embedding is kept with a probability that follows its score (Zhao & Aletras, ACL 2023).
 
 The first version rewarded whoever keeps more; here, as π-Soft does (arXiv 2601.03089), all methods keep the same expected share.
+
+For language models ReAGent (Zhao & Shan 2024) replaces the fall of one probability by the Hellinger distance H(P, Q) = ‖√P − √Q‖₂ / √2 of
+the whole next-token distribution. The same two functions serve: with p = 1 and 1 − H(P, Q) in place of each q, the fall p − q is H.
 """
 
 from __future__ import annotations

@@ -10,7 +10,8 @@ import numpy as np
 
 from lineal.errors import MissingExtraError
 from lineal.metrics.bootstrap import Interval
-from lineal.metrics.curves import GRID, HIGHER_IS_BETTER
+from lineal.metrics.catalogue import CATALOGUE, HIGHER_IS_BETTER
+from lineal.metrics.curves import GRID
 from lineal.views.numbers import percent
 
 if TYPE_CHECKING:
@@ -19,43 +20,70 @@ if TYPE_CHECKING:
     from lineal.evaluation import Evaluation
 
 
+WITHOUT = "none"
+"""What stands in place of a removal for metrics that have none."""
+
+
 def evaluation_rows(found: Evaluation) -> list[dict[str, Any]]:
-    """Return one row per column, removal and metric: the mean over texts, its 95 % interval, and the paired difference to the control."""
+    """Return one row per column, removal and metric: the mean over texts, its 95 % interval, and the paired difference to the control.
+
+    A metric that no removal takes part in has one row per column, with "none" as its removal.
+    """
     control = next((c for c, column in enumerate(found.columns) if column.method.startswith("random")), None)
     rows = []
     for c, column in enumerate(found.columns):
-        for r, removal in enumerate(found.removals):
-            for i, metric in enumerate(found.metrics):
-                own = found.interval(c, r, i)
-                row: dict[str, Any] = {"method": column.method, "baseline": column.baseline, "removal": removal, "metric": metric}
-                row |= {"mean": own.mean, "low": own.low, "high": own.high, "texts": own.n}
-                if control is not None:
-                    over = found.against(c, control, r, i)
-                    row |= {"over_random": over.mean, "over_random_low": over.low, "over_random_high": over.high}
-                rows.append(row)
+        for r, removal, i, metric in _measured(found):
+            own = found.interval(c, r, i)
+            row: dict[str, Any] = {"method": column.method, "baseline": column.baseline, "removal": removal, "metric": metric}
+            row |= {"mean": own.mean, "low": own.low, "high": own.high, "texts": own.n}
+            if control is not None:
+                over = found.against(c, control, r, i)
+                row |= {"over_random": over.mean, "over_random_low": over.low, "over_random_high": over.high}
+            rows.append(row)
     return rows
 
 
 def evaluation_markdown(found: Evaluation) -> str:
-    """Return a table per removal, best value of each metric bold, and what the explanations cost."""
+    """Return a table per removal, one for what needs no removal, best value of each metric bold, and what the explanations cost."""
     n = found.values.shape[-1]
-    lines = [f"# Faithfulness on {n} texts", "", f"Model {found.model}; explained: {found.target}; brackets: 95 % bootstrap interval.", ""]
-    for r, removal in enumerate(found.removals):
-        arrows = [f"{name} {'↑' if HIGHER_IS_BETTER[name] else '↓'}" for name in found.metrics]
-        lines += [f"## Removal: {removal}", "", "| method | " + " | ".join(arrows) + " |", "|---|" + "---|" * len(arrows)]
-        table = [[found.interval(c, r, i) for i in range(len(found.metrics))] for c in range(len(found.columns))]
-        best = [_best([row[i].mean for row in table], HIGHER_IS_BETTER[name]) for i, name in enumerate(found.metrics)]
-        for c, row in enumerate(table):
-            lines.append(f"| {found.columns[c].name} | " + " | ".join(_cell(x, c == best[i]) for i, x in enumerate(row)) + " |")
-        lines.append("")
+    p = "its probability" if found.measured == "probability" else f"F itself, in {found.measured}"
+    lines = [f"# Faithfulness on {n} texts", ""]
+    lines += [f"Model {found.model}; explained: {found.target}; p: {p}. Brackets: 95 % bootstrap interval over texts."]
+    lines += ["↑ higher is better, ↓ lower is better; the best mean is bold, whether or not the others are significantly worse.", ""]
+    for r, removal in enumerate((*found.removals, WITHOUT)):
+        shown = [(place, metric, i) for place, name, i, metric in _measured(found) if name == removal]
+        if shown:
+            lines += [f"## Removal: {removal}" if r < len(found.removals) else "## Without a removal", "", *_table(found, shown), ""]
     lines += ["## Cost and sums", "", "| method | gradients per text | seconds per text | median sum off by |", "|---|---|---|---|"]
     for c, column in enumerate(found.columns):
         gap = found.gap(c)
         closes = "no sum promised" if gap is None else f"{gap[0]:.2g} ({percent(gap[1])})"
         lines.append(f"| {column.name} | {found.gradients[c] / n:.0f} | {found.seconds[c] / n:.2f} | {closes} |")
+    lines += ["", "## What was measured", "", *(f"- {_titled(name)}: {CATALOGUE[name].what}." for name in found.metrics)]
     if found.skipped:
         lines += ["", f"Skipped: {len(found.skipped)} texts.", *(f"- {reason}" for reason in found.skipped)]
     return "\n".join(lines) + "\n"
+
+
+def _measured(found: Evaluation) -> list[tuple[int, str, int, str]]:
+    """Return (place among removals, removal, place among metrics, metric) of every number; a metric without a removal stands once."""
+    every = [(r, removal, i, metric) for r, removal in enumerate(found.removals) for i, metric in enumerate(found.metrics)]
+    own = [entry for entry in every if CATALOGUE[entry[3]].removes]
+    return own + [(0, WITHOUT, i, metric) for r, _, i, metric in every if r == 0 and not CATALOGUE[metric].removes]
+
+
+def _table(found: Evaluation, shown: list[tuple[int, str, int]]) -> list[str]:
+    """Return a Markdown table of some metrics. shown: place among removals, metric, place among metrics."""
+    lines = ["| method | " + " | ".join(_titled(metric) for _, metric, _ in shown) + " |", "|---|" + "---|" * len(shown)]
+    table = [[found.interval(c, r, i) for r, _, i in shown] for c in range(len(found.columns))]
+    best = [_best([row[j].mean for row in table], HIGHER_IS_BETTER[metric]) for j, (_, metric, _) in enumerate(shown)]
+    for column, c in zip(found.columns, range(len(table)), strict=True):
+        lines.append(f"| {column.name} | " + " | ".join(_cell(x, c == best[j]) for j, x in enumerate(table[c])) + " |")
+    return lines
+
+
+def _titled(metric: str) -> str:
+    return f"{metric} {'↑' if HIGHER_IS_BETTER[metric] else '↓'}"
 
 
 def evaluation_csv(found: Evaluation) -> str:
@@ -90,7 +118,7 @@ def plot_evaluation(found: Evaluation) -> Figure:
         axis.set_title(f"removal: {removal}", fontsize=10, loc="left")
         axis.set_xlabel("strongest tokens removed, %")
         axis.spines[["top", "right"]].set_visible(False)
-    axes[0].set_ylabel("p of the explained output (lower is better)")
+    axes[0].set_ylabel(f"{found.measured} of the explained output (lower is better)")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", fontsize=8, frameon=False)
     return figure
 

@@ -40,7 +40,7 @@ def trust_text(trust: Any) -> str:
 
 def _item(check: Any) -> Markup:
     return Markup('<li class="{}"><strong>{} {}</strong><p>{}</p>{}</li>').format(
-        check.verdict, SIGNS[check.verdict], check.question, visible(check.sentence), _picture(check.lines)
+        check.verdict, SIGNS[check.verdict], check.question, visible(check.sentence), _picture(check.lines) if check.lines else ""
     )
 
 
