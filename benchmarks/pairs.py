@@ -3,6 +3,7 @@
     python benchmarks/pairs.py exactness --limit 200     # residuals, correlation with human scores
     python benchmarks/pairs.py references --limit 24     # what each baseline does to the parts
     python benchmarks/pairs.py alignment --limit 100     # strongest cell per row against exact word matches
+    python benchmarks/pairs.py removal --limit 24        # how fast the similarity falls without the tokens that matrices name
     python benchmarks/pairs.py cost --nodes 24           # time and peak memory of forward, reverse and a peer, each in its own process
 
 Pairs: SemEval STS 2015, images and headlines, from ../shared/data/sts (or $LINEAL_SHARED). Model: minilm.
@@ -32,6 +33,7 @@ import lineal
 from lineal import baselines
 from lineal.models.base import Encoded, TextModel, answer, evaluating
 from lineal.pair_attribution import PairAttribution
+from lineal.pair_removal import pair_removal
 
 SHARED = Path(os.environ.get("LINEAL_SHARED") or Path(__file__).parents[2] / "shared")
 FILES = ("images-2015.tsv", "headlines-2015.tsv")
@@ -142,6 +144,18 @@ def shared(pair: PairAttribution) -> tuple[list[int], list[int]]:
 def top1(matrix: np.ndarray, at: Sequence[int], expected: Sequence[int]) -> tuple[int, int]:
     """Return (hits, words): rows whose largest cell is the same word of the other text."""
     return sum(int(np.argmax(matrix[i])) == j for i, j in zip(at, expected, strict=True)), len(at)
+
+
+def removal(limit: int) -> None:
+    model = lineal.load("minilm")
+    records = [lineal.explain_pair(model, row.a, row.b) for row in rows(limit, least=3.5)]
+    for sides in ("a", "b", "both"):
+        curves = [pair_removal(model, record, sides=sides) for record in records]
+        ahead, spread = (np.array([getattr(curve, name) for curve in curves]) for name in ("ahead", "spread"))
+        above = int((ahead > spread).sum())
+        print(
+            f"{sides}: {ahead.mean():+.3f} below random order, which varies by {spread.mean():.3f}; more than that in {above} of {len(curves)}"
+        )
 
 
 def alignment(limit: int) -> None:
@@ -257,7 +271,7 @@ def one(way: str, nodes: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("exactness", "references", "alignment", "cost", "one"))
+    parser.add_argument("what", choices=("exactness", "references", "alignment", "removal", "cost", "one"))
     parser.add_argument("way", nargs="?", default="forward")
     parser.add_argument("--limit", type=int, default=20)
     parser.add_argument("--names", nargs="+", default=["mask", "pad", "unk", "mean", "zero", "orthogonal"], help="references to compare")
@@ -272,6 +286,8 @@ def main() -> None:
         cost(given.nodes, given.threads)
     elif given.what == "exactness":
         exactness(given.limit, given.tol)
+    elif given.what == "removal":
+        removal(given.limit)
     elif given.what == "references":
         references(given.limit, given.names)
     else:

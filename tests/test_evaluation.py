@@ -305,6 +305,15 @@ def test_every_metric_has_a_number_and_stands_in_the_tables_once() -> None:
         assert f"- {name} {'↑' if metrics.HIGHER_IS_BETTER[name] else '↓'}: " in table
 
 
+def test_numbers_of_every_size_are_readable() -> None:
+    found = evaluate(fakes.FakeModel(fakes.linear), TEXTS, "label:yes", methods=["ig", "random"], metrics=["max_sensitivity"])
+    found.values[0] = 15667592.0
+    found.values[1] = 2.5e-7
+    table = evaluation_markdown(found)
+    assert "| 1.6e+07 [1.6e+07, 1.6e+07] |" in table
+    assert "| **2.5e-07** [2.5e-07, 2.5e-07] |" in table
+
+
 def test_without_removing_metrics_there_is_one_table() -> None:
     found = evaluate(fakes.FakeModel(fakes.linear), TEXTS, "label:yes", methods=["ig"], metrics=["completeness_error"])
     assert "## Removal" not in evaluation_markdown(found)

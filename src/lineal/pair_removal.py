@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lineal.errors import InputError, OptionError, listing
-from lineal.metrics.pairs import Gone, PairCurve, pair_curve
+from lineal.metrics.pairs import From, Gone, PairCurve, pair_curve
 from lineal.models import load
 from lineal.objectives import Embedding
 from lineal.pair_attribution import PairAttribution, Side
@@ -18,18 +18,19 @@ from lineal.session import Session
 
 
 def pair_removal(
-    model: Any, pair: PairAttribution, *, model_b: Any = None, removal: str = "delete", draws: int = 8, seed: int = 0
+    model: Any, pair: PairAttribution, *, model_b: Any = None, sides: From = "a", removal: str = "delete", draws: int = 8, seed: int = 0
 ) -> PairCurve:
-    """Return how the similarity falls as tokens of both texts are removed, those first that the strongest cells of the matrix name.
+    """Return how the similarity falls as tokens of a text are removed, those first that the strongest cells of the matrix name.
 
         pair = lineal.explain_pair("minilm", a, b)
         curve = pair_removal("minilm", pair)
         curve.ahead, curve.spread      # area below random order, and what chance alone gives
 
-    model, model_b: those that explained the pair. removal: "delete", "attention", or "replace" by the pairs' default baseline. Special
-    tokens stay. At most half of the tokens go: two texts of which nothing is left are alike. Raises OptionError for another removal,
-    InputError for a pair summed by word, or whose tokens the model reads differently.
-    Cost: 8 (draws + 1) forward passes per text, without repetitions. Not to be trusted on texts of a handful of tokens.
+    model, model_b: those that explained the pair. sides: whose tokens go, "a" (the other text stays whole), "b", or "both".
+    removal: "delete", "attention", or "replace" by the pairs' default baseline. Special tokens stay. At most half of the tokens go: two
+    texts of which nothing is left are alike. Raises OptionError for other sides or removals, InputError for a pair summed by word or whose
+    tokens the model reads differently.
+    Cost: at most 8 (draws + 1) forward passes per text. When not to trust it: `lineal.metrics.pairs.pair_curve`.
     """
     if removal not in REMOVALS:
         raise OptionError(f"unknown removal {removal!r}; choose one of {listing(REMOVALS)}")
@@ -37,13 +38,13 @@ def pair_removal(
         raise InputError(f"the pair is summed by {pair.level}; give the pair as explain_pair returned it, by token")
     first = load(model)
     pairs = Pairs(first, first if model_b is None else load(model_b), None, None, PairOptions(similarity=pair.unit))
-    sides = [_Embedder(session, side, removal) for session, side in ((pairs.first, pair.a), (pairs.second, pair.b))]
+    texts = [_Embedder(session, side, removal) for session, side in ((pairs.first, pair.a), (pairs.second, pair.b))]
 
     def similarities(groups: list[tuple[Gone, Gone]]) -> NDArray[np.float64]:
-        a, b = (side.embed([group[i] for group in groups]) for i, side in enumerate(sides))
+        a, b = (side.embed([group[i] for group in groups]) for i, side in enumerate(texts))
         return np.asarray((a * b).sum(axis=1))
 
-    return pair_curve(pair.matrix[np.ix_(sides[0].tokens, sides[1].tokens)], similarities, draws, seed)
+    return pair_curve(pair.matrix[np.ix_(texts[0].tokens, texts[1].tokens)], similarities, sides, draws, seed)
 
 
 class _Embedder:

@@ -131,5 +131,9 @@ def _best(means: list[float], higher: bool) -> int:
 def _cell(found: Interval, best: bool) -> str:
     if not np.isfinite(found.mean):
         return "–"
-    mean = f"**{found.mean:.3f}**" if best else f"{found.mean:.3f}"
-    return f"{mean} [{found.low:.3f}, {found.high:.3f}]"
+    mean, low, high = (_short(value) for value in (found.mean, found.low, found.high))
+    return f"{f'**{mean}**' if best else mean} [{low}, {high}]"
+
+
+def _short(value: float) -> str:
+    return f"{value:.3f}" if value == 0 or 1e-3 <= abs(value) < 1e3 else f"{value:.2g}"
