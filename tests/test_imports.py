@@ -50,7 +50,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "readings": {"metrics.catalogue", "models", "objectives"},
     "judge": {"errors", "attribution", "baselines", "field", "methods", "metrics", "objectives", "paths"}
     | {"readings", "removal", "session"},
-    "unfinished": {"errors"},
+    "unfinished": {"errors", "record"},
     "pair_removal": {"errors", "pair_attribution", "field", "metrics", "models", "objectives", "pairs", "removal", "session"},
     "prompts": {"errors", "attribution", "regroup", "models"},
     "regions": {"errors", "regroup", "models", "prompts"},

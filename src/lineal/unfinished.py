@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lineal.errors import OptionError
+from lineal.record import write_whole
 
 
 class Unfinished:
@@ -26,9 +27,7 @@ class Unfinished:
             self._read(dict(settings))
         self.path.parent.mkdir(parents=True, exist_ok=True)
         lines = [settings, *({"key": key, "value": value} for key, value in self.done.items())]
-        partial = self.path.with_name(self.path.name + ".partial")
-        partial.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
-        partial.replace(self.path)
+        write_whole(self.path, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
 
     def add(self, key: str, value: Any) -> None:
         """Append one finished entry: plain lists, strings and numbers (NaN is kept)."""
