@@ -153,9 +153,7 @@ def removal(limit: int) -> None:
         curves = [pair_removal(model, record, sides=sides) for record in records]
         ahead, spread = (np.array([getattr(curve, name) for curve in curves]) for name in ("ahead", "spread"))
         above = int((ahead > spread).sum())
-        print(
-            f"{sides}: {ahead.mean():+.3f} below random order, which varies by {spread.mean():.3f}; more than that in {above} of {len(curves)}"
-        )
+        print(f"{sides}: {ahead.mean():+.3f} below random order, which varies by {spread.mean():.3f}; more in {above} of {len(curves)}")
 
 
 def alignment(limit: int) -> None:
