@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 WITHOUT = "none"
 """What stands in place of a removal for metrics that have none."""
+ROUNDING = 1e-12
+"""A mean below this is zero and what rounding left of it."""
 
 
 def evaluation_rows(found: Evaluation) -> list[dict[str, Any]]:
@@ -136,4 +138,6 @@ def _cell(found: Interval, best: bool) -> str:
 
 
 def _short(value: float) -> str:
-    return f"{value:.3f}" if value == 0 or 1e-3 <= abs(value) < 1e3 else f"{value:.2g}"
+    if abs(value) < ROUNDING:
+        return "0.000"
+    return f"{value:.3f}" if 1e-3 <= abs(value) < 1e3 else f"{value:.2g}"
