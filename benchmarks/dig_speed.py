@@ -15,7 +15,7 @@ import torch
 
 import lineal
 from lineal import neighbours
-from lineal.methods import DIG, dig
+from lineal.methods import DIG, anchors
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
@@ -39,7 +39,7 @@ def main() -> None:
     reference.neighbours_of = lambda word, _, k: known.of([word])[0].tolist()
     for text in TEXTS[: options.limit]:
         lineal.explain(model, text, baseline="pad", method=method, rule="left")  # neighbours
-        dig._anchors.clear()
+        anchors._anchors.clear()
         begin = time.perf_counter()
         mine = lineal.explain(model, text, baseline="pad", method=method, rule="left")
         middle = time.perf_counter()

@@ -11,10 +11,11 @@ import torch
 import lineal
 from lineal import methods, neighbours, specs, targets
 from lineal.errors import OptionError
-from lineal.methods import DIG
+from lineal.methods import DIG, anchors, contract
 from lineal.models.base import TextModel
 from lineal.paths import Polyline
 from lineal.paths.dig import BASELINE, find_anchors, monotonised, refined
+from lineal.session import Options, Session
 from tests import dig_reference as reference
 from tests import fakes, tiny
 
@@ -34,8 +35,8 @@ def random_table(words: int = 60, width: int = 5, seed: int = 0) -> torch.Tensor
 
 def found_anchors(table: torch.Tensor, words: list[int], baseline: int, k: int, steps: int, strategy: str) -> np.ndarray:
     nearest = np.array([reference.neighbours_of(i, table.numpy(), k) for i in range(len(table))])
-    ids = np.full(len(words), baseline)
-    return find_anchors(np.array(words), table[ids], ids, steps, lambda i: nearest[i], lambda i: table[torch.as_tensor(i)], strategy)
+    which, lookup = np.zeros(len(words), dtype=np.int64), lambda i: table[torch.as_tensor(i)]
+    return find_anchors(np.array(words), which, table[[baseline]], np.array([baseline]), steps, lambda i: nearest[i], lookup, strategy)
 
 
 def bert(seed: int = 0) -> TextModel:
@@ -233,6 +234,43 @@ def test_equal_embeddings_come_in_the_order_of_their_ids() -> None:
     with torch.no_grad():
         model.network.get_input_embeddings().weight[20:26] = model.network.get_input_embeddings().weight[19]
     assert neighbours.Neighbours(model, 6).of([22])[0].tolist() == [19, 20, 21, 23, 24, 25]
+
+
+MANY = ["a very good film", "the film was a tepid , glorious mess", "good", "tepid film", "a very very good film of a mess"]
+
+
+@pytest.mark.parametrize("method", [DIG("greedy", 8, 20), DIG("maxcount", 5, 12, even=False), methods.BlogDIG(4, 6)])
+@pytest.mark.parametrize("baseline", ["pad", "mean", ["mask", "random:2"]])
+def test_texts_together_take_the_paths_of_texts_alone(
+    method: DIG, baseline: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def paths(texts: list[str], folder: str) -> list[torch.Tensor]:
+        monkeypatch.setenv("LINEAL_CACHE", str(tmp_path / folder))
+        anchors._anchors.clear()
+        session = Session(bert(), "label:L1", baseline, Options(method=method))
+        plans = contract.plans(session.method, [session.case(text) for text in texts])
+        return [problem.path.vertices for plan in plans for problem, _ in plan.tasks]
+
+    together = paths(MANY, "together")
+    alone = [path for i, text in enumerate(MANY) for path in paths([text], f"alone{i}")]
+    assert len(together) == len(alone) == len(MANY) * (1 if isinstance(baseline, str) else 3)
+    assert all(torch.equal(a, b) for a, b in zip(together, alone, strict=True))
+
+
+def test_texts_together_are_looked_up_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One look-up of the vocabulary per step at most, whatever the number of texts, and none for texts seen before."""
+    asked: list[int] = []
+    nearest = neighbours.nearest
+    monkeypatch.setattr(neighbours, "nearest", lambda model, words, k, *more: asked.append(len(words)) or nearest(model, words, k, *more))
+    anchors._anchors.clear()
+    model, method = bert(seed=3), DIG("greedy", 6, 20)
+    records = list(lineal.explain_many(model, MANY, "label:L1", method=method))
+    assert 1 <= len(asked) <= method.steps
+    asked.clear()
+    again = list(lineal.explain_many(model, MANY[::-1], "label:L1", method=method))[::-1]
+    assert asked == []
+    for record, other in zip(records, again, strict=True):
+        np.testing.assert_allclose(record.scores, other.scores, atol=ROUNDING)
 
 
 @pytest.mark.parametrize("spelled", ["dig-greedy:steps=0", "dig-greedy:steps=x", "dig-greedy:banana=1", "dig", "dig-greedy:neighbours=12"])

@@ -23,9 +23,11 @@ from lineal.models.loading import cache_folder
 
 BLOCK = 8192
 """Vocabulary rows looked up at a time: what is in memory beside the table itself."""
+GROUP = 256
+"""Words that are looked up together."""
 SPARE = 32
 """Candidates beyond k whose exact distance is computed: rounding in the matrix product may swap close ones."""
-WORK_BYTES = 64 << 20
+WORK_BYTES = 16 << 20
 """Most memory for the exact distances of one group of words."""
 
 Ids = NDArray[np.int64]
@@ -53,8 +55,8 @@ class Neighbours:
         """Return the (n, k) neighbours of n words."""
         wanted = np.asarray(words, dtype=np.int64)
         unknown = np.unique(wanted[(self._known[wanted] == 0).any(axis=1)])
-        for first in range(0, len(unknown), 1024):
-            group = unknown[first : first + 1024]
+        for first in range(0, len(unknown), GROUP):
+            group = unknown[first : first + GROUP]
             self._known[group] = nearest(self.model, group, self.k) + 1
         return self._known[wanted].astype(np.int64) - 1
 
@@ -63,26 +65,36 @@ class Neighbours:
         self.of(np.arange(self.model.vocabulary))
 
 
-def nearest(model: TextModel, words: Ids, k: int) -> Ids:
-    """Return the (n, k) nearest words, without any memory of earlier answers.
+def nearest(model: TextModel, words: Ids, k: int, spare: int = SPARE) -> Ids:
+    """Return the (n, k) nearest words, without any memory of earlier answers; those of one word do not depend on the others.
 
-    Every vocabulary block is compared by |a|² − 2⟨a, w⟩ in the precision of the weights (float32 at least), and the best k + SPARE
-    again by their exact distance in float64.
+    Every vocabulary block is compared by |a|² − 2⟨a, w⟩ in the precision of the weights (float32 at least), and the best k + spare
+    again by their exact distance in float64. Where the product's rounding could hide a nearer word among the rest, as among many equal
+    rows, more are looked at, up to one block.
     """
     queries = _wide(table(model, words))  # (n, d)
-    most = min(k + SPARE, model.vocabulary - 1)
+    most = min(k + spare, model.vocabulary - 1)
     best = torch.full((len(words), 0), torch.inf, device=queries.device, dtype=queries.dtype)
     ids = torch.zeros((len(words), 0), dtype=torch.int64, device=queries.device)
     own = torch.as_tensor(words, device=queries.device)[:, None]
     for block, rows in blocks(model):
         vectors = _wide(rows)
-        distances = torch.addmm((vectors**2).sum(dim=1)[None], queries, vectors.T, alpha=-2)  # (n, b), less |w|²
-        distances = distances.masked_fill(block[None] == own, torch.inf)
-        best, ids = torch.cat([best, distances], dim=1), torch.cat([ids, block.expand(len(words), -1)], dim=1)
+        squares = torch.linalg.vector_norm(vectors, dim=1) ** 2
+        distances = torch.addmm(squares[None], queries, vectors.T, alpha=-2)  # (n, b), less |w|²
+        distances.masked_fill_(block[None] == own, torch.inf)
+        nearer, kept = distances.topk(min(most, len(block)), dim=1, largest=False)
+        best, ids = torch.cat([best, nearer], dim=1), torch.cat([ids, block[kept]], dim=1)
         best, kept = best.topk(min(most, best.shape[1]), dim=1, largest=False)
         ids = ids.gather(1, kept)
     ids = ids.sort(dim=1).values  # so that the stable sort below leaves equal distances in the order of ids
-    return np.concatenate([_exact(model, queries[part], ids[part], k) for part in _parts(len(words), most, queries.shape[1])])
+    found, farthest = _exact(model, queries, ids, k)
+    length = queries.double().square().sum(dim=1)
+    rounding = 4 * queries.shape[1] * torch.finfo(queries.dtype).eps * (length + farthest)
+    unsure = (best.amax(dim=1).double() + length - farthest <= rounding).cpu().numpy()
+    answer = found.cpu().numpy()
+    if unsure.any() and most < min(BLOCK, model.vocabulary - 1):
+        answer[unsure] = nearest(model, words[unsure], k, 8 * spare)
+    return answer
 
 
 def table(model: TextModel, ids: Ids | Tensor) -> Tensor:
@@ -98,13 +110,14 @@ def blocks(model: TextModel) -> Iterator[tuple[Tensor, Tensor]]:
         yield ids, table(model, ids)
 
 
-def row_of(model: TextModel, vector: Tensor) -> int:
-    """Return the first word whose embedding is exactly `vector` (d,), or -1."""
+def rows_of(model: TextModel, vectors: Tensor) -> Ids:
+    """Return for each of the vectors (n, d) the first word whose embedding is exactly that, or -1. One pass over the vocabulary."""
+    found = torch.full((len(vectors),), model.vocabulary, device=vectors.device)
     for ids, rows in blocks(model):
-        hits = (rows == vector.to(rows)).all(dim=1)
-        if bool(hits.any()):
-            return int(ids[hits.nonzero()[0, 0]])
-    return -1
+        at, row = (vectors[:, :1].to(rows) == rows[:, 0]).nonzero(as_tuple=True)  # by the first dimension, then by all
+        equal = (vectors[at].to(rows) == rows[row]).all(dim=1)
+        found.scatter_reduce_(0, at[equal], ids[row[equal]], "amin")
+    return torch.where(found < model.vocabulary, found, -1).cpu().numpy()
 
 
 def fingerprint(model: TextModel) -> str:
@@ -129,15 +142,16 @@ def _wide(rows: Tensor) -> Tensor:
     return rows if rows.dtype in (torch.float32, torch.float64) else rows.float()
 
 
-def _parts(n: int, candidates: int, d: int) -> Iterator[slice]:
-    size = max(1, WORK_BYTES // (8 * candidates * d))
-    return (slice(first, first + size) for first in range(0, n, size))
-
-
-def _exact(model: TextModel, queries: Tensor, ids: Tensor, k: int) -> Ids:
-    distances = ((table(model, ids).double() - queries.double()[:, None]) ** 2).sum(dim=-1)  # (n, candidates)
-    order = distances.sort(dim=1, stable=True).indices[:, :k]
-    return ids.gather(1, order).cpu().numpy()
+def _exact(model: TextModel, queries: Tensor, ids: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Return the (n, k) nearest of the candidates, and the squared distance (n,) of the last of them."""
+    nearest, farthest = ids[:, :k].clone(), torch.empty(len(ids), dtype=torch.float64, device=ids.device)
+    size = max(1, WORK_BYTES // (8 * ids.shape[1] * queries.shape[1]))
+    for part in (slice(first, first + size) for first in range(0, len(ids), size)):
+        gaps = table(model, ids[part]).double()  # (n, candidates, d), then worked on in place: they are large
+        distances, order = gaps.sub_(queries[part].double()[:, None]).square_().sum(dim=-1).sort(dim=1, stable=True)
+        nearest[part], farthest[part] = ids[part].gather(1, order[:, :k]), distances[:, k - 1]
+        del gaps
+    return nearest, farthest
 
 
 def _store(key: str, vocabulary: int, k: int) -> NDArray[np.int32]:

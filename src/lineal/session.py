@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from importlib.metadata import PackageNotFoundError, version
+from itertools import islice
 from typing import Any, Literal, ParamSpec, TypeVar, get_args
 
 import numpy as np
@@ -21,7 +22,7 @@ from lineal.costs import costs
 from lineal.errors import InputError, OptionError, listing
 from lineal.field import Problem
 from lineal.integrate import Budget, integrate
-from lineal.methods.contract import Case, Outcome, Plan
+from lineal.methods.contract import Case, Outcome, Plan, block_size, plans
 from lineal.models import TextModel, load, memory
 from lineal.models.base import GENERATIVE, Encoded, check_fidelity
 from lineal.models.causal import CausalLM, Prefix
@@ -162,8 +163,8 @@ def explain_many(
 ) -> Iterator[Attribution]:
     """Yield the explanation of each text, in order; path points of up to 64 texts share batches.
 
-    texts: any iterable, read lazily. progress: True shows a bar on standard error; a function is called with the number of gradients of
-    each finished batch. The rest is as in `explain`; a bad text raises when its turn to be read comes.
+    texts: any iterable, read lazily, up to 64 ahead. progress: True shows a bar on standard error; a function is called with the number of
+    gradients of each finished batch. The rest is as in `explain`; a bad text raises when its turn to be read comes.
     """
     if isinstance(texts, str):
         raise InputError("explain_many takes a list of texts; for one string use explain")
@@ -213,11 +214,12 @@ class Session:
         clock = time.perf_counter()
 
         def tasks() -> Iterator[tuple[Problem, Schedule]]:
-            for text in texts:
-                case = self.case(text)
-                case = replace(case, mode=self._mode(case))
-                begun.append(_Begun(case, self.method.plan(case)))
-                yield from begun[-1].plan.tasks
+            source = iter(texts)
+            while block := list(islice(source, block_size(self.method))):
+                cases = [replace(case, mode=self._mode(case)) for case in map(self.case, block)]
+                for case, plan in zip(cases, plans(self.method, cases), strict=True):
+                    begun.append(_Begun(case, plan))
+                    yield from plan.tasks
 
         for integral in integrate(self.entry or self.model, tasks(), self.budget, on_points=on_points):
             first = begun[0]

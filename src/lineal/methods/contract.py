@@ -6,7 +6,7 @@ them into one `Outcome`. What is not an integral uses the same loop with a sched
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,6 +23,8 @@ from lineal.quadrature.contract import Integral, Schedule, Stop
 from lineal.tangents import Mode
 
 Floats = NDArray[np.float64]
+BLOCK = 64
+"""Texts that a method with something to look up is given at a time."""
 
 
 class ScheduleFor(Protocol):
@@ -106,6 +108,18 @@ class Method(Protocol):
     def plan(self, case: Case) -> Plan:
         """Return what to compute for one text. Raises OptionError when the method does not fit the case."""
         ...
+
+
+def plans(method: Method, cases: Sequence[Case]) -> Iterator[Plan]:
+    """Yield the plan of each text of a block; a method with something to look up for all of them (`prepare`) does that first."""
+    if hasattr(method, "prepare"):
+        method.prepare(cases)
+    return map(method.plan, cases)
+
+
+def block_size(method: Method) -> int:
+    """Return how many texts `plans` is best given at a time."""
+    return BLOCK if hasattr(method, "prepare") else 1
 
 
 def mean(integrals: Sequence[Integral]) -> tuple[Integral, Floats | None]:

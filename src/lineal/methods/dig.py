@@ -4,24 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from lineal.errors import OptionError
+from lineal.methods.anchors import Search
 from lineal.methods.contract import Case, Outcome, Plan, mean
 from lineal.methods.ig import COMPLETE
-from lineal.models.base import TextModel
-from lineal.neighbours import Neighbours, row_of, table
-from lineal.paths.dig import BASELINE, Ids, Polyline, Strategy, find_anchors, monotonised, refined
+from lineal.paths.dig import Polyline, Strategy, monotonised, refined
 from lineal.quadrature.contract import Integral, Stop
 from lineal.quadrature.vertices import Vertices
 from lineal.tangents import Mode
-
-_anchors: dict[tuple[Any, ...], tuple[int, ...]] = {}
-_rows: dict[tuple[str, bytes], int] = {}
 
 
 @dataclass(frozen=True)
@@ -60,6 +55,15 @@ class DIG:
         """The strategy."""
         return f"dig-{self.strategy}"
 
+    @property
+    def search(self) -> Search:
+        """How the anchors are found."""
+        return Search(self.strategy, self.steps, self.neighbours, stride=self.stride)
+
+    def prepare(self, cases: Sequence[Case]) -> None:
+        """Find the anchors of all words of several texts together."""
+        self.search.prepare(cases)
+
     def plan(self, case: Case) -> Plan:
         """Return one integral per baseline along the path over words."""
         paths = [self.path(case, start) for start in case.starts]
@@ -68,14 +72,8 @@ class DIG:
     def path(self, case: Case, start: Tensor) -> Polyline:
         """Return the path from one baseline (t, d)."""
         moving = np.flatnonzero(case.moving)
-        words, inverse, chosen = anchors(case, start, moving, self.strategy, self.steps, self.neighbours, stride=self.stride)
-        ends, baselines = case.end[moving], start[moving]
-        stations = []
-        for t in range(self.steps):
-            ids = chosen[inverse, t]
-            rows = table(case.model, np.where(ids == BASELINE, words[inverse], ids))
-            stations.append(torch.where(torch.as_tensor(ids == BASELINE, device=rows.device)[:, None], baselines, rows))
-        points = refined(monotonised(ends, stations, baselines, self.even, self.stride), self.factor)
+        stations = self.search.stations(case, start)
+        points = refined(monotonised(case.end[moving], stations, start[moving], self.even, self.stride), self.factor)
         vertices = case.end.repeat(len(points), 1, 1)  # (v, t, d)
         vertices[:, torch.as_tensor(moving, device=vertices.device)] = points
         return Polyline(vertices, f"over words ({self.strategy}, {self.steps} steps, {self.neighbours} neighbours)")
@@ -101,6 +99,15 @@ class BlogDIG:
     uses_baseline: bool = True
     completeness: str = "These scores are mean gradients: they add up to nothing in particular, by design of this variant."
 
+    @property
+    def search(self) -> Search:
+        """How the anchors are found."""
+        return Search("maxcount", self.steps, self.neighbours, revisit=True)
+
+    def prepare(self, cases: Sequence[Case]) -> None:
+        """Find the anchors of all words of several texts together."""
+        self.search.prepare(cases)
+
     def plan(self, case: Case) -> Plan:
         """Return the mean gradient over the points of the path, per baseline."""
         tasks = []
@@ -121,13 +128,9 @@ class BlogDIG:
     def path(self, case: Case, start: Tensor) -> Polyline:
         """Return the points, from the baseline to the word."""
         moving = np.flatnonzero(case.moving)
-        words, inverse, chosen = anchors(case, start, moving, "maxcount", self.steps, self.neighbours, revisit=True)
         ends, baselines = case.end[moving], start[moving]
         step, points = ends - (ends - baselines) / self.steps, [ends]
-        for t in range(self.steps):
-            ids = chosen[inverse, t]
-            rows = table(case.model, np.where(ids == BASELINE, words[inverse], ids))
-            anchor = torch.where(torch.as_tensor(ids == BASELINE, device=rows.device)[:, None], baselines, rows)
+        for anchor in self.search.stations(case, start):
             between = (anchor >= torch.minimum(ends, baselines)) & (anchor <= torch.maximum(ends, baselines))
             points.append(torch.where(between, anchor, step))
         vertices = case.end.repeat(self.steps + 2, 1, 1)
@@ -138,44 +141,3 @@ class BlogDIG:
 def total(grad: Tensor, velocity: Tensor) -> Tensor:
     """Return the sum of a token's gradient over its dimensions: what the tutorials average."""
     return grad.sum(dim=-1)
-
-
-def anchors(
-    case: Case, start: Tensor, moving: Ids, strategy: Strategy, steps: int, k: int, revisit: bool = False, stride: int | None = None
-) -> tuple[Ids, Ids, Ids]:
-    """Return distinct words (n,), for each moving token its row among them, and their anchors (n, steps).
-
-    Words with the same baseline share anchors; those of earlier texts are remembered, keyed by the hash of all embeddings, never by the
-    model's name.
-    """
-    known = Neighbours(case.model, k)
-    ids = np.array(case.encoded.ids)[moving]
-    keys = [
-        (known.fingerprint, int(word), _bytes(start[i]), strategy, steps, k, revisit, stride) for word, i in zip(ids, moving, strict=True)
-    ]
-    distinct = list(dict.fromkeys(keys))
-    new = [key for key in distinct if key not in _anchors]
-    if new:
-        first = {key: int(i) for key, i in zip(reversed(keys), reversed(moving), strict=True)}
-        rows = torch.as_tensor([first[key] for key in new], device=start.device)
-        words, baselines = np.array([key[1] for key in new]), start[rows]
-        baseline_ids = np.array([_row(case.model, known.fingerprint, vector) for vector in baselines])
-        found = find_anchors(words, baselines, baseline_ids, steps, known.of, lambda i: table(case.model, i), strategy, revisit, stride)
-        _anchors.update({key: tuple(row) for key, row in zip(new, found.tolist(), strict=True)})
-    place = {key: j for j, key in enumerate(distinct)}
-    return (
-        np.array([key[1] for key in distinct]),
-        np.array([place[key] for key in keys]),
-        np.array([_anchors[key] for key in distinct]),
-    )
-
-
-def _row(model: TextModel, key: str, vector: Tensor) -> int:
-    spelled = (key, _bytes(vector))
-    if spelled not in _rows:
-        _rows[spelled] = row_of(model, vector)
-    return _rows[spelled]
-
-
-def _bytes(vector: Tensor) -> bytes:
-    return vector.detach().contiguous().cpu().view(torch.uint8).numpy().tobytes()

@@ -23,8 +23,8 @@ Lookup = Callable[[Ids], Tensor]
 Strategy = Literal["greedy", "maxcount"]
 BASELINE = -1
 """Stands for the baseline itself in a list of anchors."""
-WORK_BYTES = 64 << 20
-"""Most memory for the candidates of one group of words."""
+WORK_BYTES = 8 << 20
+"""Memory for the candidates of one group of words."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,7 @@ class Polyline:
 
 def find_anchors(
     words: Ids,
+    which: Ids,
     baselines: Tensor,
     baseline_ids: Ids,
     steps: int,
@@ -76,37 +77,40 @@ def find_anchors(
     revisit: bool = False,
     stride: int | None = None,
 ) -> Ids:
-    """Return the (n, steps) anchors of n words, all words and all candidates at once.
+    """Return the (n, steps) anchors of n words, all words and all candidates at once; those of one word depend on no other.
 
-    words: (n,) ids. baselines: (n, d) embeddings, baseline_ids: (n,) their ids or BASELINE when no word has this embedding.
-    neighbours: ids (n,) → (n, k) ids, nearest first. lookup: ids → embeddings. Neither the baseline nor a word of the path so far is a
-    candidate; without candidates, and from the baseline on, the rest of the path is the baseline. Ties go to the nearest neighbour.
+    words: (n,) ids. which: (n,) the row of `baselines` each walks to. baselines: (b, d) embeddings, baseline_ids: (b,) their ids, or
+    BASELINE when no word has this embedding. neighbours: ids (n,) → (n, k) ids, nearest first. lookup: ids → embeddings.
+    Neither the baseline nor a word of the path so far is a candidate; without candidates, and from the baseline on, the rest of the path
+    is the baseline. Ties go to the nearest neighbour.
     greedy: the candidate that monotonising moves least. maxcount: the one with most dimensions between word and baseline.
     revisit: let words of the path, and the baseline, be candidates. stride: what the gap is divided by when a candidate is monotonised;
     None for `steps`, as published.
+    Cost: k·d per distinct (word, baseline) that any path comes to; paths meet, so there are far fewer than n·steps of them.
     """
     if strategy not in ("greedy", "maxcount"):
         raise OptionError(f"unknown strategy {strategy!r}; choose greedy or maxcount")
-    visited = words[:, None]  # (n, 1 + steps so far)
+    visited, home = words[:, None], baseline_ids[which]  # (n, 1 + steps so far), (n,)
+    judged: dict[tuple[int, int], NDArray[np.float64]] = {}  # (word, baseline) → how bad each of its candidates is
     for _ in range(steps):
-        current = visited[:, -1]
         chosen = np.full(len(words), BASELINE, dtype=np.int64)
-        walking = np.flatnonzero((current != baseline_ids) & (current != BASELINE))
+        walking = np.flatnonzero((visited[:, -1] != home) & (visited[:, -1] != BASELINE))
         if len(walking):
-            candidates = neighbours(current[walking])  # (w, k)
-            barred = np.zeros(candidates.shape, dtype=bool)
-            if not revisit:
-                barred = (candidates[:, :, None] == visited[walking][:, None, :]).any(axis=2) | (candidates == baseline_ids[walking, None])
+            current = visited[walking, -1]
+            candidates = neighbours(current)  # (w, k)
+            places = list(zip(current.tolist(), which[walking].tolist(), strict=True))
+            new = list({place: i for i, place in enumerate(places) if place not in judged}.values())
             size = max(1, WORK_BYTES // (baselines.element_size() * candidates.shape[1] * baselines.shape[1]))
-            for first in range(0, len(walking), size):
-                part = slice(first, first + size)
-                badness = _badness(
-                    lookup(current[walking[part]]), baselines[walking[part]], lookup(candidates[part]), stride or steps, strategy
-                )
-                badness[barred[part]] = np.inf
-                best = badness.argmin(axis=1)  # the first of equals
-                found = np.isfinite(badness[np.arange(len(best)), best])
-                chosen[walking[part]] = np.where(found, candidates[part][np.arange(len(best)), best], BASELINE)
+            for rows in (new[i : i + size] for i in range(0, len(new), size)):
+                towards = baselines[torch.as_tensor(which[walking[rows]], device=baselines.device)]
+                badness = _badness(lookup(current[rows]), towards, lookup(candidates[rows]), stride or steps, strategy)
+                judged.update(zip([places[i] for i in rows], badness, strict=True))
+            badness = np.stack([judged[place] for place in places])  # (w, k)
+            for gone in () if revisit else (home[walking], *visited[walking].T):
+                badness[candidates == gone[:, None]] = np.inf
+            best = badness.argmin(axis=1)  # the first of equals
+            row = np.arange(len(best))
+            chosen[walking] = np.where(np.isfinite(badness[row, best]), candidates[row, best], BASELINE)
         visited = np.concatenate([visited, chosen[:, None]], axis=1)
     return visited[:, 1:]
 
@@ -114,11 +118,11 @@ def find_anchors(
 def _badness(current: Tensor, baseline: Tensor, candidates: Tensor, steps: int, strategy: Strategy) -> NDArray[np.float64]:
     """(n, k): what the strategy minimises. current, baseline: (n, d), candidates: (n, k, d)."""
     low, high = torch.minimum(current, baseline)[:, None], torch.maximum(current, baseline)[:, None]
-    between = (candidates >= low) & (candidates <= high)
+    between = candidates.clamp(low, high) == candidates
     if strategy == "maxcount":
         return -between.sum(dim=-1).double().cpu().numpy()
     step = (current - (current - baseline) / steps)[:, None]
-    moved = torch.where(between, 0.0, candidates - step).square().sum(dim=-1)
+    moved = (candidates - step).masked_fill_(between, 0.0).square_().sum(dim=-1)
     return moved.double().cpu().numpy()
 
 

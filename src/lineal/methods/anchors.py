@@ -1,0 +1,89 @@
+"""Which words each word's path goes over, remembered per word, baseline and search. The search itself: `lineal.paths.dig`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lineal.methods.contract import Case
+from lineal.models.base import TextModel
+from lineal.neighbours import Neighbours, rows_of, table
+from lineal.paths.dig import BASELINE, Ids, Strategy, find_anchors
+
+GROUP = 1024
+"""Words whose anchors are found together."""
+
+_anchors: dict[tuple[Any, ...], Ids] = {}
+_rows: dict[tuple[str, str], int] = {}
+
+
+@dataclass(frozen=True)
+class Search:
+    """How anchors are chosen; see `lineal.paths.dig.find_anchors`. neighbours: candidates per step."""
+
+    strategy: Strategy
+    steps: int
+    neighbours: int
+    revisit: bool = False
+    stride: int | None = None
+
+    def prepare(self, cases: Sequence[Case]) -> None:
+        """Find the anchors of all words of several texts of one model together, from all their baselines; `stations` then knows them."""
+        if cases:
+            words = np.concatenate([np.array(case.encoded.ids)[list(case.moving)] for case in cases for _ in case.starts])
+            starts = torch.cat([start[list(case.moving)] for case in cases for start in case.starts])
+            self.anchors(cases[0].model, words, starts)
+
+    def stations(self, case: Case, start: Tensor) -> list[Tensor]:
+        """Return for every step, from the word's side, where the tokens that move are: (n, d) embeddings of anchors, or the baseline."""
+        moving = list(case.moving)
+        words, baselines = np.array(case.encoded.ids)[moving], start[moving]
+        found = []
+        for ids in self.anchors(case.model, words, baselines).T:
+            rows = table(case.model, np.where(ids == BASELINE, words, ids))
+            found.append(torch.where(torch.as_tensor(ids == BASELINE, device=rows.device)[:, None], baselines, rows))
+        return found
+
+    def anchors(self, model: TextModel, words: Ids, starts: Tensor) -> Ids:
+        """Return the (n, steps) anchors of words (n,) on their way to their baselines (n, d).
+
+        Equal words with equal baselines share anchors; those of earlier texts are remembered, keyed by the hash of all embeddings, never
+        by the model's name. What is found for a word does not depend on the words it is found with.
+        """
+        known = Neighbours(model, self.neighbours)
+        spelled = np.array([_digest(start) for start in starts])
+        keys = [(known.fingerprint, word, start, self) for word, start in zip(words.tolist(), spelled.tolist(), strict=True)]
+        new = np.array(list({key: i for i, key in enumerate(keys) if key not in _anchors}.values()), dtype=np.int64)
+        for rows in np.split(new, range(GROUP, len(new), GROUP)):
+            if len(rows):
+                found = self._found(known, words[rows], starts[torch.as_tensor(rows, device=starts.device)], spelled[rows])
+                _anchors.update(zip([keys[i] for i in rows], found, strict=True))
+        return np.array([_anchors[key] for key in keys])
+
+    def _found(self, known: Neighbours, words: Ids, starts: Tensor, spelled: Any) -> Ids:
+        names, first, which = np.unique(spelled, return_index=True, return_inverse=True)
+        baselines = starts[torch.as_tensor(first, device=starts.device)]
+        if any((known.fingerprint, name) not in _rows for name in names.tolist()):
+            _rows.update(zip([(known.fingerprint, name) for name in names.tolist()], rows_of(known.model, baselines).tolist(), strict=True))
+        return find_anchors(
+            words,
+            which,
+            baselines,
+            np.array([_rows[known.fingerprint, name] for name in names.tolist()]),
+            self.steps,
+            known.of,
+            lambda ids: table(known.model, ids),
+            self.strategy,
+            self.revisit,
+            self.stride,
+        )
+
+
+def _digest(vector: Tensor) -> str:
+    return hashlib.blake2b(vector.detach().contiguous().cpu().view(torch.uint8).numpy().tobytes(), digest_size=16).hexdigest()
