@@ -54,6 +54,29 @@ def test_json_on_standard_output_is_the_record(classifier: str, capsys: pytest.C
     assert record.roles[record.tokens.index("tepid")] == "held"
 
 
+@pytest.mark.parametrize(
+    ("given", "taken"), [("embeddings", "embeddings"), ("0", 0), ("-1", -1), ("bert.encoder.layer.1", "bert.encoder.layer.1")]
+)
+def test_layer_enters_the_model_there(classifier: str, given: str, taken: str | int, capsys: pytest.CaptureFixture) -> None:
+    assert run("explain", classifier, TEXT, "--target", "label:L1", "--json", "--rule", "gauss:8", "--layer", given) == 0
+    record = lineal.Attribution.from_dict(json.loads(capsys.readouterr().out))
+    same = lineal.explain(classifier, TEXT, "label:L1", rule="gauss:8", layer=taken)
+    assert record.path.endswith(f"at layer {given}")
+    assert record.scores.tolist() == same.scores.tolist()
+
+
+def test_layer_in_a_comparison_and_where_it_cannot_be(classifier: str, capsys: pytest.CaptureFixture) -> None:
+    assert run("compare", classifier, TEXT, "--methods", "ig,saliency,random", "--rule", "gauss:8", "--layer", "1") == 0
+    for arguments, words in (
+        (("compare", classifier, TEXT, "--methods", "ig,dig-greedy", "--rule", "gauss:8", "--layer", "1"), "dig-greedy"),
+        (("explain", classifier, TEXT, "--layer", "1", "--trust"), "drop one of the two"),
+        (("explain", classifier, TEXT, "--layer", "99"), "no layer 99"),
+    ):
+        capsys.readouterr()
+        assert run(*arguments) == 2
+        assert words in capsys.readouterr().err
+
+
 def test_out_writes_a_page_or_a_record_and_show_draws_it_again(classifier: str, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     page, record = tmp_path / "a.html", tmp_path / "a.json"
     assert run("explain", classifier, TEXT, "--out", record) == 0

@@ -44,6 +44,17 @@ def test_generate_prints_saves_and_draws(run: Any, tmp_path: Path) -> None:
     assert "GB of weights" in done.stderr
 
 
+def test_trust_stands_on_the_page_of_a_generation_and_of_a_comparison(run: Any, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    done = run("generate", "tiny", PROMPT, "--max-new-tokens", "2", "--trust", "--out", str(page))
+    assert done.exit_code == 0, (done.output, done.exception)
+    assert "all 2 generated tokens together" in done.stdout
+    assert page.read_text(encoding="utf-8").count('class="trust"') == 1
+    done = run("compare", "tiny", PROMPT, "--generate", "2", "--methods", "ig,occlusion", "--trust", "--out", str(page))
+    assert done.exit_code == 0, (done.output, done.exception)
+    assert page.read_text(encoding="utf-8").count('class="trust"') == 2
+
+
 def test_generate_takes_a_continuation_and_messages(run: Any, tmp_path: Path) -> None:
     given = record(run("generate", "tiny", PROMPT, "--continuation", " doctor.", "--hold-generated", "--json"))
     assert given.texts[1] == " doctor."

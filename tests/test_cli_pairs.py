@@ -43,6 +43,15 @@ def test_a_pair_is_shown_written_and_shown_again(folder: str, tmp_path: Path, ca
         assert (tmp_path / name).stat().st_size > 5000
 
 
+def test_trust_stands_on_the_page_of_a_pair(folder: str, reader: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for model, question in ((folder, "Do the parts add up?"), (reader, "Do the scores add up?")):
+        texts = (A, B) if model == folder else ("a tepid film", "a glorious mess")
+        code, out, err = run(capsys, "pair", model, *texts, "--rule", "gauss:4", "--trust", "--out", str(tmp_path / "pair.html"))
+        assert code == 0, err
+        assert question in out
+        assert (tmp_path / "pair.html").read_text(encoding="utf-8").count('class="trust"') == 1
+
+
 def test_matches_are_ranked_and_written(folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "documents.txt").write_text(f"{LONG}\n\n{B}\n{A}\n", encoding="utf-8")
     documents = ("--documents", str(tmp_path / "documents.txt"))

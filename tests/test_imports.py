@@ -59,7 +59,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pairs": LOW | RECORD | MIDDLE | {"specs", "methods", "costs", "tangents", "session"},
     "tasks": RECORD | {"models", "objectives", "prompts", "targets", "session"},
     "interactions": {"errors", "interaction_matrix", "methods", "models", "objectives", "paths", "quadrature", "session"},
-    "trust": {"errors", "attribution", "baselines", "judge", "metrics", "models", "readings", "removal", "session"},
+    "trust": {"errors", "attribution", "baselines", "judge", "metrics", "models", "readings", "removal", "session"}
+    | {"methods", "objectives"},
+    "pair_trust": {"errors", "metrics", "models", "pair_attribution", "pairs", "removal", "session", "trust"},
     "comparison": {"errors", "attribution", "models", "generation", "session"},
     "views.compare": RECORD | {"views", "metrics.agreement"},
     "views.evaluation": {"errors", "views", "metrics"},
@@ -70,7 +72,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "__main__": {"cli"},
     "cli": RECORD
     | {"lineal", "models", "baselines", "targets", "specs", "session", "pairs", "views"}
-    | {"evaluation", "metrics.catalogue", "comparison", "interactions", "trust", "prompts", "generation", "tasks"},
+    | {"evaluation", "metrics.catalogue", "comparison", "interactions", "trust", "pair_trust", "prompts", "generation", "tasks"},
 }
 
 # Libraries that only these rows may import.

@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 
 import lineal
-from lineal import trust, views
+from lineal import targets, trust, views
 from lineal.errors import InputError
-from tests import records, tiny
+from lineal.pair_trust import examine_pair
+from lineal.prompts import Generation
+from tests import records, tiny, tiny_lm
+from tests.test_pairs import encoder
 
 
 @pytest.fixture(scope="module")
@@ -40,10 +43,10 @@ def test_adding_up_is_judged_by_the_record(examined: tuple[lineal.Attribution, t
 
 def test_agreement_goes_both_ways() -> None:
     scores = np.arange(6.0)
-    assert trust._agree("?", "x", scores, scores).verdict == "good"
-    assert trust._agree("?", "x", scores, -scores).verdict == "bad"
-    assert trust._notices(scores, scores).verdict == "bad"
-    assert trust._notices(scores, np.array([2.0, 0.0, 3.0, 1.0, 2.5, 0.5])).verdict == "good"
+    assert trust.agree("?", "x", scores, scores).verdict == "good"
+    assert trust.agree("?", "x", scores, -scores).verdict == "bad"
+    assert trust.notices(scores, scores).verdict == "bad"
+    assert trust.notices(scores, np.array([2.0, 0.0, 3.0, 1.0, 2.5, 0.5])).verdict == "good"
 
 
 def test_names_in_the_panel_are_escaped() -> None:
@@ -56,3 +59,72 @@ def test_names_in_the_panel_are_escaped() -> None:
 def test_a_ranking_needs_tokens() -> None:
     with pytest.raises(InputError, match="3"):
         trust.examine(lineal.load(tiny.bert_classifier(), tiny.tokenizer()), "good film")
+
+
+def test_of_several_labels_the_largest_is_examined() -> None:
+    model = lineal.load(tiny.bert_classifier(), tiny.tokenizer())
+    record, found = trust.examine(model, "a very good film but a bad ending", targets.labels(), rule="gauss:4")
+    best = int(np.argmax(record.f_input))
+    assert found.target == record.targets[best]
+    assert found.target in found.about
+    assert found.about in views.trust_text(found)
+    assert found.about in str(views.trust_panel(found))
+    moving = [i for i, role in enumerate(record.roles) if role == "content"]
+    np.testing.assert_array_equal(found.checks[1].lines["this explanation"], record.scores[best, moving])
+    alone, _ = trust.examine(model, "a very good film but a bad ending", f"label:{found.target}", rule="gauss:4")
+    assert found.checks[0].value == pytest.approx(abs(alone.residual[0]) / alone.mass[0])
+
+
+@pytest.mark.parametrize(("unit", "picks"), [("log_prob", (0, 1, 2)), ("logit", (0,))])
+def test_a_generation_is_examined_as_it_was_generated(unit: str, picks: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other baselines, methods and weights explain the same continuation, over the tokens of the prompt."""
+    model, calls = tiny_lm.llama(), []
+    generate = type(model).generate
+    monkeypatch.setattr(type(model), "generate", lambda self, *a, **k: calls.append(1) or generate(self, *a, **k))
+    record, found = trust.examine(model, Generation("The man works as a good doctor", 3), targets.Steps(unit), rule="gauss:4")
+    assert calls == [1]
+    moving = [i for i, role in enumerate(record.roles) if role == "content" and i < len(record.tokens) - record.steps]
+    expected = record.scores[list(picks)].sum(axis=0)[moving]
+    for check in (found.checks[1], found.checks[2], found.checks[4]):
+        shown, other = check.lines.values()
+        np.testing.assert_array_equal(shown, expected)
+        assert len(other) == len(expected)
+    strongest = found.checks[3].lines["strongest first"]
+    if unit == "log_prob":
+        assert strongest[0] == pytest.approx(np.exp(record.f_input.sum()))
+    assert all(0 <= p <= 1 for p in strongest)
+    assert "generated tokens" in found.about
+
+
+def test_a_pair_is_examined_by_its_cells() -> None:
+    model, a, b = lineal.load(encoder()), "a tepid film", "a glorious mess of a film"
+    record, found = examine_pair(model, a, b, rule="gauss:4")
+    rows, columns = ([i for i, role in enumerate(side.roles) if role == "content"] for side in (record.a, record.b))
+    cells = record.matrix[np.ix_(rows, columns)].ravel()
+    for check in (found.checks[1], found.checks[2], found.checks[4]):
+        shown, other = check.lines.values()
+        np.testing.assert_array_equal(shown, cells)
+        assert len(other) == len(cells)
+    assert found.checks[0].lines["similarity"] == (record.similarity,)
+    for curve in found.checks[3].lines.values():
+        assert curve[0] == pytest.approx(record.similarity, abs=1e-6)
+    assert views.pair_page(record, panels=[views.trust_panel(found)]).count('class="trust"') == 1
+
+
+def test_leaving_out_a_token_of_each_text_is_the_second_difference() -> None:
+    """One cell again, by encoding what is left in plain sight: the baseline's token in place of the left-out ones."""
+    model, a, b = lineal.load(encoder()), "tepid film", "good film mess"
+    record, found = examine_pair(model, a, b, rule="gauss:2", baseline="mask")
+    word = model.tokenizer.mask_token
+
+    def similarity(one: str, two: str) -> float:
+        return lineal.explain_pair(model, one, two, rule="gauss:2", baseline="mask").similarity
+
+    without = similarity(f"{word} film", b), similarity(a, f"{word} film mess"), similarity(f"{word} film", f"{word} film mess")
+    expected = record.similarity - without[0] - without[1] + without[2]
+    assert list(found.checks[2].lines.values())[1][0] == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_matrix_needs_cells() -> None:
+    with pytest.raises(InputError, match="3 cells"):
+        examine_pair(lineal.load(encoder()), "film", "good")

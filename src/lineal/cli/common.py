@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -71,6 +71,15 @@ DeviceMap = Annotated[
 ]
 FourBit = Annotated[bool, typer.Option("--load-in-4bit", help="Load weights as 4-bit NF4 (extra quant).")]
 EightBit = Annotated[bool, typer.Option("--load-in-8bit", help="Load weights as 8-bit integers (extra quant).")]
+LayerName = Annotated[
+    str | None,
+    typer.Option(
+        "--layer",
+        metavar="WHICH",
+        help="Enter the model at a layer: embeddings, a block's number from 0 (−1: the last), or a module's name.",
+        show_default="at the word embeddings",
+    ),
+]
 Truncate = Annotated[bool, typer.Option("--truncate", help="Cut a text that is too long instead of stopping.")]
 Level = Annotated[By, typer.Option("--by", help="Sum scores by token, word or sentence.")]
 Out = Annotated[
@@ -83,6 +92,7 @@ HeatOut = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the record as JSON instead of a picture.")]
 Strict = Annotated[bool, typer.Option("--strict", help=f"Exit with {NOT_CONVERGED} when a result did not converge.")]
+Trust = Annotated[bool, typer.Option("--trust", help="Examine the explanation: five checks, in words, below the result.")]
 Device = Annotated[str | None, typer.Option("--device", metavar="NAME", help="cpu, cuda, cuda:1, mps.", show_default="the best there is")]
 Dtype = Annotated[str | None, typer.Option("--dtype", metavar="NAME", help="float32, float64, bfloat16, float16.", show_default="float32")]
 
@@ -95,6 +105,28 @@ def read_text(text: str) -> str:
         return sys.stdin.read().strip("\n")
     except UnicodeDecodeError as error:
         raise InputError(f"standard input is not readable as text: {error}") from None
+
+
+def layer_of(given: str | None) -> str | int | None:
+    """Return a layer as `lineal.session.Options` takes it: a number where it is one."""
+    return int(given) if given is not None and given.removeprefix("-").isdecimal() else given
+
+
+def check_trust(trust: bool, layer: str | None) -> None:
+    """Raise OptionError where there is nothing to compare with."""
+    if trust and layer is not None:
+        raise OptionError("--trust examines explanations of words, and --layer explains a layer's states; drop one of the two")
+
+
+def examined(texts: Sequence[Any], examine: Callable[[Any], Any], quiet: bool = False, names: Sequence[str] = ()) -> list[Any]:
+    """Examine each text, print the checks below its name (on standard error if `quiet`), and return them as panels for a page."""
+    from lineal.views import trust_panel, trust_text
+
+    with working("Examining the explanation …"):
+        found = [examine(text) for text in texts]
+    for i, checks in enumerate(found):
+        typer.echo("\n".join([*names[i : i + 1], trust_text(checks)]), err=quiet)
+    return [trust_panel(checks) for checks in found]
 
 
 def working(what: str) -> Status:

@@ -10,11 +10,12 @@ from rich.console import Console
 from rich.table import Table
 
 from lineal.attribution import Attribution
-from lineal.cli import common
+from lineal.cli import common, groups
 from lineal.errors import OptionError
 from lineal.record import write_whole
 
 
+@groups.takes_groups
 def compare(
     model: common.ModelName,
     text: Annotated[str, typer.Argument(metavar="TEXT", help="The text; - reads it from standard input.")],
@@ -27,13 +28,14 @@ def compare(
     generate: Annotated[
         int | None, typer.Option("--generate", metavar="N", help="Language models: explain N generated tokens, one row each.")
     ] = None,
-    tol: common.Tol = 0.01,
-    rule: common.Rule = "adaptive",
-    max_evaluations: common.MaxEvaluations = 1000,
+    *,
+    precision: groups.Precision,
     truncate: common.Truncate = False,
+    layer: common.LayerName = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="Write FILE.html: all methods on one page.", show_default=False)
     ] = None,
+    trust: common.Trust = False,
     device: common.Device = None,
     dtype: common.Dtype = None,
 ) -> None:
@@ -41,31 +43,31 @@ def compare(
     from lineal import specs, views
     from lineal.comparison import compare as run
     from lineal.models import load
+    from lineal.prompts import Generation
+    from lineal.targets import Steps
+    from lineal.trust import examine
 
     if out is not None and out.suffix != ".html":
         raise OptionError(f"--out {out} ends in {out.suffix or 'nothing'}; give a name ending in .html")
     common.check_out(out)
+    common.check_trust(trust, layer)
     given = common.read_text(text)
     with common.working(f"loading {model}"):
         loaded = load(model, device=device, dtype=dtype)
     wanted = None if generate is not None else specs.target(target, unit)
     names = [name.strip() for name in methods.split(",") if name.strip()]
+    how = {"baseline": baseline, **groups.settings(precision), "truncate": truncate, "layer": common.layer_of(layer)}
     with common.working("explaining"):
-        records = run(
-            loaded,
-            given,
-            wanted,
-            methods=names,
-            baseline=baseline,
-            max_new_tokens=generate,
-            tol=tol,
-            rule=rule,
-            max_evaluations=max_evaluations,
-            truncate=truncate,
-        )
+        records = run(loaded, given, wanted, methods=names, max_new_tokens=generate, **how)
     Console().print(_table(records))
+    panels = []
+    if trust:
+        what = (given, wanted) if generate is None else (Generation(given, generate), Steps())
+        panels = common.examined(
+            list(zip(names, records, strict=True)), lambda one: examine(loaded, *what, method=one[0], record=one[1], **how)[1], names=names
+        )
     if out is not None:
-        write_whole(out, views.comparison_page(records))
+        write_whole(out, views.comparison_page(records, panels=panels))
         typer.echo(f"written to {out}", err=True)
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from lineal.cli import common
+from lineal.cli import common, groups
 from lineal.errors import OptionError
 
 
+@groups.takes_groups
 def generate(
     model: common.ModelName,
     prompt: Annotated[str | None, typer.Argument(metavar="PROMPT", help="The prompt; - reads it from standard input.")] = None,
@@ -21,51 +22,35 @@ def generate(
     hold_generated: Annotated[bool, typer.Option("--hold-generated", help="Attribute to the prompt only.")] = False,
     unit: Annotated[str, typer.Option("--unit", help="log_prob, logit, log_odds or prob of each token.")] = "log_prob",
     baseline: common.BaselineName = None,
-    tol: common.Tol = 0.01,
-    rule: common.Rule = "adaptive",
-    max_evaluations: common.MaxEvaluations = 1000,
-    attribute: common.Attribute = None,
-    hold: common.Hold = None,
-    anchor: common.AnchorName = None,
-    by: common.Level = "word",
-    out: common.HeatOut = None,
-    as_json: common.AsJson = False,
-    strict: common.Strict = False,
-    device: common.Device = None,
-    dtype: common.Dtype = None,
-    device_map: common.DeviceMap = None,
-    load_in_4bit: common.FourBit = False,
-    load_in_8bit: common.EightBit = False,
+    *,
+    precision: groups.Precision,
+    holding: groups.Holding,
+    delivery: groups.FigureDelivery,
+    trust: common.Trust = False,
+    loading: groups.Loading,
 ) -> None:
     """Explain every step of a generation: one row of scores per generated token, over the prompt and the tokens before it.
 
     --out FILE.html writes a page (point at a generated word to see its sources), FILE.png or FILE.svg a heat map, FILE.json the record.
     """
     from lineal.generation import explain_generation
-    from lineal.models import load
+    from lineal.prompts import Chat, Generation
+    from lineal.targets import Steps
 
-    common.check_out(out, pictures=True)
+    common.check_out(delivery.out, pictures=True)
     if (prompt is None) == (messages is None):
         raise OptionError("give a prompt or --messages FILE.json, one of the two")
-    chat = common.read_messages(messages) if messages is not None else None
-    with common.working(f"Loading {model} …"):
-        loaded = load(model, device=device, dtype=dtype, device_map=device_map, load_in_4bit=load_in_4bit, load_in_8bit=load_in_8bit)
-    common.announce_memory(loaded)
+    given: Any = Chat(common.read_messages(messages)) if messages is not None else common.read_text(prompt or "")
+    loaded = loading.load(model)
+    integration = groups.settings(precision) | groups.settings(holding)
+    asked: dict[str, Any] = {"unit": unit, "hold_generated": hold_generated, "baseline": baseline, **integration}
     with common.working("Generating, and following the path to every step …"):
-        record = explain_generation(
-            loaded,
-            None if prompt is None else common.read_text(prompt),
-            max_new_tokens,
-            continuation,
-            messages=chat,
-            unit=unit,
-            hold_generated=hold_generated,
-            baseline=baseline,
-            tol=tol,
-            rule=rule,
-            max_evaluations=max_evaluations,
-            attribute=attribute,
-            hold=hold,
-            anchor=anchor,
-        )
-    common.deliver(record, by=by, out=out, as_json=as_json, strict=strict)
+        record = explain_generation(loaded, given, max_new_tokens, continuation, **asked)
+    panels = []
+    if trust:
+        from lineal.trust import examine
+
+        same = Generation(given, max_new_tokens, continuation, hold_generated)
+        how = {"baseline": baseline, **integration, "record": record}
+        panels = common.examined([same], lambda one: examine(loaded, one, Steps(unit), **how)[1], quiet=delivery.as_json)
+    common.deliver(record, panels=panels, **groups.settings(delivery))

@@ -7,10 +7,11 @@ from typing import Annotated
 import typer
 
 from lineal.cli import common
-from lineal.cli.shared import Shared, takes_shared
+from lineal.cli.groups import takes_groups
+from lineal.cli.shared import Shared
 
 
-@takes_shared
+@takes_groups
 def interactions(
     model: common.ModelName,
     text: Annotated[str, typer.Argument(metavar="TEXT", help="The text; - reads it from standard input.")],

@@ -8,11 +8,12 @@ from typing import Annotated
 import typer
 
 from lineal.cli import common
-from lineal.cli.shared import ModeName, Shared, SimilarityName, takes_shared
+from lineal.cli.groups import takes_groups
+from lineal.cli.shared import ModeName, Shared, SimilarityName
 from lineal.errors import InputError
 
 
-@takes_shared
+@takes_groups
 def match(
     model: common.ModelName,
     query: Annotated[str, typer.Argument(metavar="QUERY", help="The query; - reads it from standard input.")],

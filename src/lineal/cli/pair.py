@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
 from lineal.cli import common
-from lineal.cli.shared import ModeName, Shared, SimilarityName, takes_shared
+from lineal.cli.groups import takes_groups
+from lineal.cli.shared import ModeName, Shared, SimilarityName
 from lineal.errors import OptionError
 
 
-@takes_shared
+@takes_groups
 def pair(
     model: common.ModelName,
     a: Annotated[str, typer.Argument(metavar="A", help="The first text; - reads it from standard input.")],
@@ -21,6 +23,7 @@ def pair(
     unit: common.Unit = None,
     similarity: SimilarityName = "cosine",
     mode: ModeName = "auto",
+    trust: common.Trust = False,
     shared: Shared,
 ) -> None:
     """Explain two texts: where their similarity, or the score a model gives the pair, comes from.
@@ -29,16 +32,26 @@ def pair(
     one row of scores over both texts, for --target label:NAME or labels.
     """
     from lineal import specs
+    from lineal.pair_trust import examine_pair
     from lineal.pairs import explain_pair
     from lineal.session import explain
+    from lineal.trust import examine
 
     loaded = shared.load(model)
     first, second = common.read_text(a), common.read_text(b)
     if loaded.card.kind == "classifier":
         if (similarity, mode) != ("cosine", "auto"):
             raise OptionError(f"--similarity and --mode are for sentence encoders; {loaded.card.name} reads both texts at once")
-        shared.deliver(explain(loaded, (first, second), specs.target(target, unit), **shared.settings))
+        asked = ((first, second), specs.target(target, unit))
+        scored = explain(loaded, *asked, **shared.settings)
+        shared.deliver(scored, _panels(trust, shared, lambda: examine(loaded, *asked, record=scored, **shared.settings)[1]))
         return
     if target is not None or unit is not None:
         raise OptionError(f"--target and --unit are for classifiers of pairs; {loaded.card.name} is of kind {loaded.card.kind}")
-    shared.deliver(explain_pair(loaded, first, second, similarity=similarity, mode=mode, **shared.settings))
+    how = {"similarity": similarity, "mode": mode, **shared.settings}
+    record = explain_pair(loaded, first, second, **how)
+    shared.deliver(record, _panels(trust, shared, lambda: examine_pair(loaded, first, second, record=record, **how)[1]))
+
+
+def _panels(trust: bool, shared: Shared, examination: Callable[[], Any]) -> list[Any]:
+    return common.examined([None], lambda _: examination(), quiet=shared.as_json) if trust else []

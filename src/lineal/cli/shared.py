@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial, wraps
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -61,24 +60,9 @@ class Shared:
         with common.working(f"Loading {model} …"):
             return load(model, device=self.device, dtype=self.dtype)
 
-    def deliver(self, record: Drawn) -> None:
+    def deliver(self, record: Drawn, panels: Sequence[Any] = ()) -> None:
         """Show a record and write it where asked."""
-        deliver(record, out=self.out, as_json=self.as_json, strict=self.strict)
-
-
-def takes_shared(command: Callable[..., None]) -> Callable[..., None]:
-    """Write the fields of `Shared` into the signature of a command in place of its parameter `shared`."""
-    own = inspect.signature(command, eval_str=True)
-    fields = inspect.signature(Shared, eval_str=True).parameters
-    first = [parameter for name, parameter in own.parameters.items() if name != "shared"]
-
-    @wraps(command)
-    def run(**given: Any) -> None:
-        command(shared=Shared(**{name: given.pop(name) for name in fields}), **given)
-
-    kept = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in first]
-    run.__signature__ = own.replace(parameters=[*kept, *fields.values()])  # type: ignore[attr-defined]
-    return run
+        deliver(record, out=self.out, as_json=self.as_json, strict=self.strict, panels=panels)
 
 
 def check_out(out: Path | None, figures: bool = True) -> None:
@@ -92,10 +76,18 @@ def check_out(out: Path | None, figures: bool = True) -> None:
         raise OptionError(f"--out {out}: there is no folder {out.parent.resolve()}")
 
 
-def deliver(record: Drawn, *, by: common.By = "word", out: Path | None = None, as_json: bool = False, strict: bool = False) -> None:
+def deliver(
+    record: Drawn,
+    *,
+    by: common.By = "word",
+    out: Path | None = None,
+    as_json: bool = False,
+    strict: bool = False,
+    panels: Sequence[Any] = (),
+) -> None:
     """Show a record on standard output, write it where asked, and exit with NOT_CONVERGED if `strict` calls for it.
 
-    by: the level of an attribution over two texts; matrices are per word.
+    by: the level of an attribution over two texts; matrices are per word. panels: further HTML for the page of a pair.
     """
     from lineal import views
 
@@ -108,7 +100,7 @@ def deliver(record: Drawn, *, by: common.By = "word", out: Path | None = None, a
         if out.suffix == ".json":
             record.save(out)
         elif out.suffix == ".html":
-            write_whole(out, page(record))
+            write_whole(out, page(record, panels=panels) if panels else page(record))
         elif plot is not None:
             views.save_plot(plot(record), out)
         typer.echo(f"written to {out}", err=True)

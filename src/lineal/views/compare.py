@@ -33,11 +33,12 @@ class Row:
     verdict: str
 
 
-def comparison_page(records: Sequence[Attribution], target: int = 0, *, title: str | None = None) -> str:
+def comparison_page(records: Sequence[Attribution], target: int = 0, *, title: str | None = None, panels: Sequence[Markup] = ()) -> str:
     """Return one HTML page with the records side by side: text tinted on one scale, sums, cost, rank agreement.
 
     Records whose scores do not add up by design, and are larger or smaller than the others by a factor of 20, have their own scale, which
-    is stated. With several targets (a generation) each method shows its matrix. Raises ResultError for records of different texts.
+    is stated. With several targets (a generation) each method shows its matrix. panels: further HTML, one per record (`trust_panel`).
+    Raises ResultError for records of different texts.
     """
     if not records:
         raise ResultError("there is nothing to compare: give at least one record")
@@ -53,6 +54,7 @@ def comparison_page(records: Sequence[Attribution], target: int = 0, *, title: s
         title=visible(title or first.text),
         what=summary.quantity(first, target) if not matrix else numbers.count(len(first.targets), "generated token"),
         rows=rows,
+        panels=panels,
         target=target,
         names=[summary.target_name(first, c) for c in drawn_targets(first)] if matrix else [],
         same_baseline=len({record.baseline for record in records}) == 1,

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from markupsafe import Markup
 
 from lineal.pair_attribution import Matches, PairAttribution
 from lineal.record import Record
@@ -62,11 +65,11 @@ class Drawing:
         return {"path": path, "width": round(0.8 + 6 * share, 2), "opacity": round(0.35 + 0.65 * share, 2), "link": link}
 
 
-def pair_page(record: PairAttribution, *, title: str | None = None) -> str:
-    """Return a whole HTML page about one pair."""
+def pair_page(record: PairAttribution, *, title: str | None = None, panels: Sequence[Markup] = ()) -> str:
+    """Return a whole HTML page about one pair. panels: further HTML below the drawings (`trust_panel`)."""
     heading = title or f"{short(visible(record.a.text), 40)} ↔ {short(visible(record.b.text), 40)}"
     drawing = Drawing(0, record, grid(record))
-    return _page("pair.html", title=visible(heading), drawings=[drawing], **data(record, [drawing.cells]))
+    return _page("pair.html", title=visible(heading), drawings=[drawing], panels=panels, **data(record, [drawing.cells]))
 
 
 def matches_page(matches: Matches, *, title: str | None = None) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from markupsafe import Markup
 
 from lineal.attribution import Attribution
 from lineal.views import summary
@@ -33,10 +36,11 @@ class Drawing:
     tables: dict[By, tuple[Table, ...]]
 
 
-def sides_page(record: Attribution, *, title: str | None = None) -> str:
+def sides_page(record: Attribution, *, title: str | None = None, panels: Sequence[Markup] = ()) -> str:
     """Return a whole HTML page about two texts that a model reads together (`lineal.views.has_sides`), in the frame of `pair_page`.
 
     A sentence, both texts tinted by score, the strongest words of each, the sums of each with baseline and residual. No matrix, and why.
+    panels: further HTML below the drawings (`trust_panel`).
     """
     offered, targets, scales = levels(record), drawn_targets(record), _scales([record])
     return _render(
@@ -45,6 +49,7 @@ def sides_page(record: Attribution, *, title: str | None = None) -> str:
         a=_article(record, offered, targets, scales, sentence),
         drawings=[_drawing(record, target, offered) for target in targets],
         no_matrix=no_matrix(record),
+        panels=panels,
         scales=scales,
         shared=set(),
         data=_json({"records": [record.to_dict()], "scales": scales, "units": {unit: summary.unit_name(unit) for unit in scales}}),

@@ -29,13 +29,15 @@ STYLE = """\
 def trust_panel(trust: Any) -> Markup:
     """Return the panel as HTML. trust: a `lineal.trust.Trust`."""
     items = [_item(check) for check in trust.checks]
-    shell = '<section class="trust" aria-label="Can it be trusted?"><style>{}</style><h3>Can it be trusted?</h3><ul>{}</ul></section>'
-    return Markup(shell).format(Markup(STYLE), Markup("").join(items))
+    about = Markup('<p class="small">{}</p>').format(visible(trust.about)) if trust.about else Markup("")
+    shell = '<section class="trust" aria-label="Can it be trusted?"><style>{}</style><h3>Can it be trusted?</h3>{}<ul>{}</ul></section>'
+    return Markup(shell).format(Markup(STYLE), about, Markup("").join(items))
 
 
 def trust_text(trust: Any) -> str:
     """Return the checks as plain lines for a terminal."""
-    return "\n".join(f"{SIGNS[check.verdict]} {check.question} {visible(check.sentence)}" for check in trust.checks)
+    about = [visible(trust.about)] if trust.about else []
+    return "\n".join([*about, *(f"{SIGNS[check.verdict]} {check.question} {visible(check.sentence)}" for check in trust.checks)])
 
 
 def _item(check: Any) -> Markup:
