@@ -13,6 +13,7 @@ from lineal.cli.main import main
 from lineal.errors import OptionError, ResultError
 from lineal.views.compare import agreement
 from lineal.views.evaluation import evaluation_csv, evaluation_markdown, plot_evaluation
+from lineal.views.heat import heat
 from tests import fakes, records, tiny
 
 TEXT = "the film a glorious mess of tepid good"
@@ -61,6 +62,33 @@ def test_agreement_of_reversed_scores_is_minus_one() -> None:
     record = records.make_record(["a b c"], ["a", "b", "c"], [(0, 1), (2, 3), (4, 5)], [[1.0, -2.0, 0.5]])
     reverse = record.model_copy(update={"scores": -record.scores})
     assert agreement([record, reverse]) == [[pytest.approx(1.0), pytest.approx(-1.0)], [pytest.approx(-1.0), pytest.approx(1.0)]]
+
+
+def test_agreement_of_matrices_leaves_out_what_no_row_sees() -> None:
+    a = records.make_record(["a b c"], ["a", "b", "c"], [(0, 1), (2, 3), (4, 5)], [[3.0, 0.0, 0.0], [1.0, 2.0, 0.0]])
+    b = a.model_copy(update={"scores": np.array([[30.0, 0.0, 0.0], [1.0, 20.0, 0.0]])})
+    c = a.model_copy(update={"scores": np.array([[1.0, 0.0, 0.0], [3.0, 2.0, 0.0]])})
+    assert agreement([a, b, c], None)[0] == [pytest.approx(1.0), pytest.approx(1.0), pytest.approx(-1.0)]
+
+
+def test_wide_matrices_beside_one_another_have_the_same_columns() -> None:
+    words = [f"w{i}" for i in range(90)]
+    spans = [(4 * i, 4 * i + 3) for i in range(90)]
+    rising = np.arange(90.0) + 1
+    a = records.make_record([" ".join(f"{word:3}" for word in words)], words, spans, [rising, rising])
+    b = a.model_copy(update={"scores": 1000 * a.scores[:, ::-1]})
+    columns = [heat(one, (0, 1), beside=(a, b)) for one in (a, b)]
+    assert columns[0].labels == columns[1].labels
+    assert {"w0", "w89"} <= set(columns[0].labels)
+    assert columns[1].values.sum() == pytest.approx(b.scores.sum())
+
+
+def test_a_small_matrix_shows_its_numbers_and_sums() -> None:
+    a = records.make_record(["a b c"], ["a", "b", "c"], [(0, 1), (2, 3), (4, 5)], [[3.25, 0.0, 0.0], [1.0, -2.0, 0.0]])
+    page = views.comparison_page([a, a])
+    for shown in (">+3.2<", ">−2.0<", ">−1.0<", "one colour scale"):
+        assert shown in page
+    assert page.count("<td></td>") == 2 * 3
 
 
 def test_what_cannot_be_compared_is_an_error() -> None:

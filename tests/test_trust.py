@@ -45,8 +45,8 @@ def test_agreement_goes_both_ways() -> None:
     scores = np.arange(6.0)
     assert trust.agree("?", "x", scores, scores).verdict == "good"
     assert trust.agree("?", "x", scores, -scores).verdict == "bad"
-    assert trust.notices(scores, scores).verdict == "bad"
-    assert trust.notices(scores, np.array([2.0, 0.0, 3.0, 1.0, 2.5, 0.5])).verdict == "good"
+    assert trust.notices(scores, lambda: scores).verdict == "bad"
+    assert trust.notices(scores, lambda: np.array([2.0, 0.0, 3.0, 1.0, 2.5, 0.5])).verdict == "good"
 
 
 def test_names_in_the_panel_are_escaped() -> None:
@@ -91,7 +91,7 @@ def test_a_generation_is_examined_as_it_was_generated(unit: str, picks: tuple[in
         assert len(other) == len(expected)
     strongest = found.checks[3].lines["strongest first"]
     if unit == "log_prob":
-        assert strongest[0] == pytest.approx(np.exp(record.f_input.sum()))
+        assert strongest[0] == pytest.approx(np.exp(record.f_input.mean()))
     assert all(0 <= p <= 1 for p in strongest)
     assert "generated tokens" in found.about
 

@@ -154,7 +154,15 @@ def test_numbers(value: float, expected: str) -> None:
 def test_columns_and_shares() -> None:
     assert [fixed(v, 3) for v in (2.1, -0.0312, 0.0, -0.0)] == ["+2.100", "−0.031", "0.000", "0.000"]
     assert [places(v) for v in (2.1, 0.02, 214.0, 0.0, float("inf"))] == [3, 5, 1, 2, 2]
-    assert [percent(v) for v in (0.00314, 0.41, 2.3, float("inf"), float("nan"))] == ["0.31 %", "41 %", "230 %", "∞ %", "unknown"]
+    assert [percent(v) for v in (0.00314, 0.41, 0.9999, 1.0, 2.3, float("inf"), float("nan"))] == [
+        "0.31 %",
+        "41 %",
+        "100 %",
+        "100 %",
+        "230 %",
+        "∞ %",
+        "unknown",
+    ]
     assert [share(v) for v in (0.0, 1e-5, 0.5)] == ["0 %", "< 0.1 %", "50 %"]
     assert signed(1.4) == "+1.4"
 

@@ -25,7 +25,7 @@ def examine_pair(
 
     Arguments as in `lineal.explain_pair`; record: the explanation, if it is there already. The other method is leaving out one token of
     each text: S(a, b) − S(a∖i, b) − S(a, b∖j) + S(a∖i, b∖j), with the baseline's token in place of what is left out. Deletion takes the
-    tokens of both texts in the order of what they add to the similarity.
+    tokens of each text in the order of what they add to the similarity, while the other text stays whole.
     Cost: three explanations, t_a + t_b + 110 forward passes, and one copy of the model in memory. Raises InputError for texts with fewer
     than three tokens to attribute to together with fewer than three cells: nothing can be ranked.
     """
@@ -48,10 +48,11 @@ def examine_pair(
             f"the baseline “{other}”",
             own,
             cells(explain_pair(loaded, a, b, baseline=other, **options)),
+            "pairs",
         ),
-        agree("Would another method say the same?", whom, own, _left_out(pairs, a, b, rows, columns)),
+        agree("Would another method say the same?", whom, own, _left_out(pairs, a, b, rows, columns), "pairs"),
         _deletion(pairs, record, rows, columns, seed),
-        notices(own, lambda: cells(explain_pair(randomised(loaded, seed), a, b, baseline=baseline, **options))),
+        notices(own, lambda: cells(explain_pair(randomised(loaded, seed), a, b, baseline=baseline, **options)), "pairs"),
     )
     about = f"Examined: the order of the {len(own)} cells, one for every token of the first text with every token of the second."
     return record, Trust(f"{a} ↔ {b}", f"similarity ({record.unit})", checks, about)
@@ -81,12 +82,16 @@ def _left_out(pairs: Pairs, a: str, b: str, rows: NDArray[np.int64], columns: ND
 
 
 def _deletion(pairs: Pairs, record: PairAttribution, rows: NDArray[np.int64], columns: NDArray[np.int64], seed: int) -> Check:
+    """Delete from one text while the other stays whole, and take the mean of both ways: two texts that are both empty are alike."""
     adds = (record.row_terms + record.matrix.sum(axis=1), record.column_terms + record.matrix.sum(axis=0))
-    scores = np.concatenate([adds[0][rows], adds[1][columns]])
-    shares = [order[: count(share, len(scores))] for order in orderings(scores, seed) for share in GRID]
-    first = _embedded(pairs.first, record.a.text, deleted, [rows[gone[gone < len(rows)]] for gone in shares])
-    second = _embedded(pairs.second, record.b.text, deleted, [columns[gone[gone >= len(rows)] - len(rows)] for gone in shares])
-    return matters((first * second).sum(axis=1).reshape(-1, len(GRID)))
+    sides = [(pairs.first, record.a.text, rows, adds[0]), (pairs.second, record.b.text, columns, adds[1])]
+    embedded = []
+    for session, text, which, scores in sides:
+        orders = orderings(scores[which], seed)
+        embedded.append(_embedded(session, text, deleted, [which[order[: count(share, len(which))]] for order in orders for share in GRID]))
+    first, second = embedded
+    answers = (first @ second[0] + second @ first[0]) / 2  # the first of each is the whole text
+    return matters(answers.reshape(-1, len(GRID)))
 
 
 def _embedded(session: Session, text: str, remove: Removal, gone: list[NDArray[np.int64]]) -> Floats:

@@ -147,18 +147,18 @@ def _adds_up(record: Attribution, chosen: Examined) -> Check:
     return Check(question, "good", sentence, share, parts)
 
 
-def agree(question: str, whom: str, scores: Floats, others: Floats) -> Check:
+def agree(question: str, whom: str, scores: Floats, others: Floats, what: str = "tokens") -> Check:
     """Return whether another way gives nearly the same order."""
     alike = spearman(scores, others)
     verdict: Verdict = "unknown" if np.isnan(alike) else "good" if alike >= 0.7 else "mixed" if alike >= 0.4 else "bad"
     words = {
-        "good": f"Yes, largely: {whom} puts the tokens in nearly the same order",
-        "mixed": f"In part: {whom} agrees on some tokens; do not lean on the order of the middle ones",
-        "bad": f"No: {whom} puts the tokens in another order, so the answer depends on this choice",
+        "good": f"Yes, largely: {whom} puts the {what} in nearly the same order",
+        "mixed": f"In part: {whom} agrees on some {what}; do not lean on the order of the middle ones",
+        "bad": f"No: {whom} puts the {what} in another order, so the answer depends on this choice",
         "unknown": f"There is nothing to compare with {whom}",
     }
     lines = {"this explanation": tuple(map(float, scores)), whom: tuple(map(float, others))}
-    return Check(question, verdict, f"{words[verdict]} (rank correlation {alike:.2f}: 1 the same order, 0 chance).", alike, lines)
+    return Check(question, verdict, f"{words[verdict]} (rank correlation {_two(alike)}: 1 the same order, 0 chance).", alike, lines)
 
 
 def _deletion(session: Session, case: Case, chosen: Examined, tokens: NDArray[np.int64], scores: Floats, seed: int) -> Check:
@@ -167,7 +167,7 @@ def _deletion(session: Session, case: Case, chosen: Examined, tokens: NDArray[np
     problems = [deleted(subject, _gone(len(case.encoded), tokens[order[:n]])) for order in orders for n in _counts(scores)]
     found = values(session.model, problems, session.budget).reshape(len(orders), len(GRID), 2)
     is_log = chosen.of(case.objective).units[0] == "log_prob"
-    return matters(np.exp(found[..., 0]) if is_log else found[..., 1])
+    return matters(np.exp(found[..., 0] / len(chosen.picks)) if is_log else found[..., 1])  # per token of a generation
 
 
 def _with_probability(objective: Objective, chosen: Examined) -> Objective:
@@ -194,10 +194,14 @@ def _gone(length: int, which: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 
 def matters(answers: Floats) -> Check:
-    """Judge answers (orders, GRID) as tokens are deleted: the first order strongest first, the others at random."""
+    """Judge answers (orders, GRID) as tokens are deleted: the first order strongest first, the others at random.
+
+    value: how much lower the first curve lies on average, as a share of the range of all answers.
+    """
     strongest, random = answers[0], answers[1:].mean(axis=0)
-    ahead = float(np.trapezoid(random - strongest, GRID))
-    spread = float(np.trapezoid(answers[1:], GRID, axis=1).std())
+    span = float(np.ptp(answers)) or 1.0
+    ahead = float(np.trapezoid(random - strongest, GRID)) / span
+    spread = float(np.trapezoid(answers[1:], GRID, axis=1).std()) / span
     verdict: Verdict = "good" if ahead > max(0.02, spread) else "mixed" if ahead > 0 else "bad"
     words = {
         "good": "Yes: deleting the strongest tokens changes the answer sooner than deleting random ones",
@@ -205,10 +209,11 @@ def matters(answers: Floats) -> Check:
         "bad": "No: deleting random tokens changes the answer as fast",
     }
     lines = {"strongest first": tuple(map(float, strongest)), "random order": tuple(map(float, random))}
-    return Check("Do the named tokens matter?", verdict, f"{words[verdict]} (mean gap {ahead:.2f}).", ahead, lines)
+    numbers = f"{ahead:.0%}".replace("-", "−")
+    return Check("Do the named tokens matter?", verdict, f"{words[verdict]} (mean gap {numbers} of the answer's range).", ahead, lines)
 
 
-def notices(scores: Floats, randomly: Callable[[], Floats]) -> Check:
+def notices(scores: Floats, randomly: Callable[[], Floats], what: str = "tokens") -> Check:
     """Return whether random weights change the order. randomly: the scores with them; an OptionError leaves the question open."""
     try:
         others = randomly()
@@ -218,13 +223,17 @@ def notices(scores: Floats, randomly: Callable[[], Floats]) -> Check:
     size = 0.0 if np.isnan(alike) else abs(alike)
     verdict: Verdict = "good" if size < 0.4 else "mixed" if size < 0.7 else "bad"
     words = {
-        "good": "Yes: with random weights in its place the order of the tokens is another",
+        "good": f"Yes: with random weights in its place the order of the {what} is another",
         "mixed": "In part: even with random weights some of the order remains, so some of it comes from the words alone",
         "bad": "No: random weights give nearly the same order; the explanation shows the words, not the model",
     }
-    sentence = f"{words[verdict]} (rank correlation {alike:.2f}; chance alone gives ±{1 / np.sqrt(max(1, len(scores) - 1)):.2f})."
+    sentence = f"{words[verdict]} (rank correlation {_two(alike)}; chance alone gives ±{1 / np.sqrt(max(1, len(scores) - 1)):.2f})."
     lines = {"this model": tuple(map(float, scores)), "random weights": tuple(map(float, others))}
     return Check("Does it depend on the model?", verdict, sentence, alike, lines)
+
+
+def _two(value: float) -> str:
+    return f"{value:.2f}".replace("-", "−")
 
 
 def other_baseline(model: Any, used: str) -> str:

@@ -72,21 +72,24 @@ def compare(
 
 
 def _table(records: tuple[Attribution, ...]) -> Table:
+    """Return one row per method; of several generated tokens, the sums over all of them."""
     from lineal.views import cells, numbers
     from lineal.views.compare import agreement
 
     table = Table(title=None, box=None, pad_edge=False)
     for name in ("method", "strongest words", "sum off by", "agrees with the first", "gradients", "seconds"):
         table.add_column(name, justify="left" if name in ("method", "strongest words") else "right")
-    first = agreement(records)[0]
+    several = len(records[0].targets) > 1
+    first = agreement(records, None if several else 0)[0]
     for record, alike in zip(records, first, strict=True):
-        words = sorted((c for c in cells(record, "word") if c.role == "content"), key=lambda c: -abs(float(c.values[0])))[:3]
-        share = abs(float(record.residual[0] / record.delta[0])) if record.delta[0] else float("nan")
+        words = sorted((c for c in cells(record, "word") if c.role == "content"), key=lambda c: -abs(float(c.values.sum())))[:3]
+        total = float(record.delta.sum())
+        share = abs(float(record.residual.sum()) / total) if total else float("nan")
         table.add_row(
             record.method,
-            ", ".join(f"{c.name} {numbers.signed(float(c.values[0]), 2)}" for c in words),
+            ", ".join(f"{c.name} {numbers.signed(float(c.values.sum()), 2)}" for c in words),
             numbers.percent(share) + ("" if record.adds_up else " (no sum promised)") + ("" if record.converged else " not converged"),
-            "–" if alike != alike else f"{alike:.2f}",
+            "–" if alike != alike else f"{alike:.2f}".replace("-", "−"),
             str(record.evaluations),
             f"{record.seconds:.2f}",
         )

@@ -18,6 +18,8 @@ from lineal.views.heat import Heat, drawn_targets, heat
 from lineal.views.html import _asset, _render
 
 STRONGEST = 3
+NUMBERED = 16
+"""Columns up to which a matrix shows its numbers in the cells; beyond, they appear when pointed at."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +33,11 @@ class Row:
     strongest: tuple[tuple[str, float], ...]
     closes: str
     verdict: str
+
+    @property
+    def places(self) -> int:
+        """Decimals of the numbers in a matrix."""
+        return max(0, numbers.places(self.scale) - 2)
 
 
 def comparison_page(records: Sequence[Attribution], target: int = 0, *, title: str | None = None, panels: Sequence[Markup] = ()) -> str:
@@ -48,29 +55,40 @@ def comparison_page(records: Sequence[Attribution], target: int = 0, *, title: s
     if not 0 <= target < len(first.targets):
         raise ResultError(f"there is no target {target}; the records have {len(first.targets)}")
     matrix = len(first.targets) > 1
-    rows = [_row(record, target, scale, matrix) for record, scale in zip(records, _scales(records, target, matrix), strict=True)]
+    beside = records if matrix else ()
+    rows = [_row(record, target, scale, beside) for record, scale in zip(records, _scales(records, target, matrix), strict=True)]
     return _render(
         "compare.html",
         title=visible(title or first.text),
         what=summary.quantity(first, target) if not matrix else numbers.count(len(first.targets), "generated token"),
         rows=rows,
         panels=panels,
+        matrix=matrix,
+        numbered=NUMBERED,
+        one_scale=len({row.scale for row in rows}) == 1,
         target=target,
         names=[summary.target_name(first, c) for c in drawn_targets(first)] if matrix else [],
         same_baseline=len({record.baseline for record in records}) == 1,
-        agreement=agreement(records, target) if len(records) > 1 else None,
+        agreement=agreement(records, None if matrix else target) if len(records) > 1 else None,
         unit=first.units[target],
         style=Markup(_asset("marks.css") + _asset("compare.css")),
     )
 
 
-def agreement(records: Sequence[Attribution], target: int = 0) -> list[list[float]]:
-    """Return Spearman's correlation of the signed word scores of every two records; NaN where one is constant or words are too few."""
-    rows = [np.array([cell.values[target] for cell in cells(record, "word") if cell.role == "content"]) for record in records]
+def agreement(records: Sequence[Attribution], target: int | None = 0) -> list[list[float]]:
+    """Return Spearman's correlation of the signed word scores of every two records; NaN where one is constant or words are too few.
+
+    target: None takes the scores of all targets together, but for words that no record's target can see (score exactly 0 in all).
+    """
+    rows = np.array([[cell.values for cell in cells(record, "word") if cell.role == "content"] for record in records])  # (m, words, k)
+    rows = rows.reshape(len(records), -1) if target is None else rows[:, :, target]
+    if target is None:
+        rows = rows[:, (rows != 0).any(axis=0)]
     return [[spearman(a, b) for b in rows] for a in rows]
 
 
-def _row(record: Attribution, target: int, scale: float, matrix: bool) -> Row:
+def _row(record: Attribution, target: int, scale: float, beside: Sequence[Attribution]) -> Row:
+    """Return one method. beside: the records whose matrices stand beside it, itself among them; none when texts are drawn instead."""
     content = [cell for cell in cells(record, "word") if cell.role == "content"]
     order = sorted(content, key=lambda cell: -abs(float(cell.values[target])))[:STRONGEST]
     stops = [stop for stop in record.stops if not stop.converged]
@@ -78,7 +96,7 @@ def _row(record: Attribution, target: int, scale: float, matrix: bool) -> Row:
         record=record,
         pages=flow(record, "word"),
         scale=scale,
-        heat=heat(record, drawn_targets(record)) if matrix else None,
+        heat=heat(record, drawn_targets(beside[0]), beside=beside) if beside else None,
         strongest=tuple((cell.name, float(cell.values[target])) for cell in order),
         closes=_closes(record),
         verdict=(stops[0].value.partition(":")[0] if stops else "converged") if record.adds_up else "no sum promised",

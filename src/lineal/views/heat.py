@@ -31,11 +31,14 @@ class Heat:
         return (*(cell.label for cell in self.columns), *([f"{self.others} others"] if self.others else []))
 
 
-def heat(record: Attribution, targets: Sequence[int], by: By = "word") -> Heat:
-    """Return the scores of the content cells for these targets, in text order; rows still add up to what content adds up to."""
+def heat(record: Attribution, targets: Sequence[int], by: By = "word", beside: Sequence[Attribution] = ()) -> Heat:
+    """Return the scores of the content cells for these targets, in text order; rows still add up to what content adds up to.
+
+    beside: other records of the same text, which are to have the same columns: those where any of them is loudest, by its own measure.
+    """
     rows = list(targets)
     items = [cell for cell in cells(record, by) if cell.role == "content"]
-    loudness = np.array([np.nan_to_num(np.abs(cell.values[rows]), nan=np.inf).max() for cell in items])
+    loudness = np.max([_loudness(one, rows, by) for one in beside or (record,)], axis=0)
     kept = set(np.argsort(-loudness, kind="stable")[:MOST_COLUMNS].tolist())
     columns = [cell for i, cell in enumerate(items) if i in kept]
     others = [cell for i, cell in enumerate(items) if i not in kept]
@@ -43,6 +46,13 @@ def heat(record: Attribution, targets: Sequence[int], by: By = "word") -> Heat:
     if others:
         values.append(np.sum([cell.values[rows] for cell in others], axis=0))
     return Heat(tuple(columns), len(others), np.stack(values, axis=1) if values else np.zeros((len(rows), 0)))
+
+
+def _loudness(record: Attribution, rows: list[int], by: By) -> NDArray[np.float64]:
+    """Return how loud each content cell is, relative to the loudest."""
+    found = [np.nan_to_num(np.abs(cell.values[rows]), nan=np.inf).max() for cell in cells(record, by) if cell.role == "content"]
+    largest = max((value for value in found if np.isfinite(value)), default=0.0)
+    return np.array(found) / (largest or 1.0)
 
 
 def drawn_targets(record: Attribution) -> tuple[int, ...]:

@@ -41,7 +41,7 @@ def percent(share: float) -> str:
         return "∞ %"
     if 0 < abs(share) < 1e-6:
         return "< 0.0001 %"
-    return f"{number(100 * share, 2 if abs(share) < 1 else 3)} %"
+    return f"{number(100 * share, 2 if abs(share) < 0.995 else 3)} %"
 
 
 def share(part: float) -> str:

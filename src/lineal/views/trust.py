@@ -21,7 +21,7 @@ STYLE = """\
 .lineal .trust .bad strong{color:var(--alarm)}
 .lineal .trust .mixed strong{color:var(--warn)}
 .lineal .trust p{margin:.3em 0}
-.lineal .trust svg{display:block;width:100%;height:auto;color:var(--soft)}
+.lineal .trust svg{display:block;width:100%;max-width:22rem;height:auto;color:var(--soft)}
 .lineal .trust small{color:var(--soft)}
 """
 
@@ -74,20 +74,25 @@ def _curves(first: str, a: Sequence[float], second: str, b: Sequence[float]) -> 
 
     inside = f'<polyline points="{points(a)}" fill="none" stroke="currentColor" stroke-width="2"/>'
     inside += f'<polyline points="{points(b)}" fill="none" stroke="currentColor" stroke-width="1.5" stroke-dasharray="3 3"/>'
-    return _svg(f"the answer as tokens are deleted: {first} solid, {second} dashed", inside, f"solid: {first}; dashed: {second}")
+    return _svg(
+        f"the answer as tokens are deleted: {first} solid, {second} dashed",
+        inside,
+        f"the answer as more and more is deleted; solid: {first}, dashed: {second}",
+    )
 
 
 def _dots(first: str, a: Sequence[float], second: str, b: Sequence[float]) -> Markup:
     ranks = [[sorted(row).index(value) for value in row] for row in (a, b)]
     last = max(1, len(a) - 1)
-    inside = "".join(
+    inside = f'<path d="M6 {HEIGHT - 6}L{WIDTH - 6} 6" stroke="currentColor" stroke-opacity=".35" stroke-dasharray="2 4" fill="none"/>'
+    inside += "".join(
         f'<circle cx="{6 + (WIDTH - 12) * i / last:.1f}" cy="{HEIGHT - 6 - (HEIGHT - 12) * j / last:.1f}" r="2.6" fill="currentColor"/>'
         for i, j in zip(*ranks, strict=True)
     )
     return _svg(
-        f"rank of each token: {first} across, {second} upwards",
+        f"ranks: {first} across, {second} upwards",
         inside,
-        f"each dot a token: across its rank in {first}, upwards in {second}",
+        f"dots: rank in {first} (to the right) and in {second} (upwards); on the line, both agree",
     )
 
 
