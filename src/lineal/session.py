@@ -273,9 +273,9 @@ class Session:
 
     def scores(self, cases: Sequence[Case]) -> list[NDArray[np.float64]]:
         """Return the (k, t) scores of each case, perhaps altered ones; all share batches."""
-        plans = [self.method.plan(case) for case in cases]
-        done = integrate(self.entry or self.model, (task for plan in plans for task in plan.tasks), self.budget)
-        return [plan.pack([next(done) for _ in plan.tasks]).integral.value for plan in plans]
+        planned = list(plans(self.method, cases))
+        done = integrate(self.entry or self.model, (task for plan in planned for task in plan.tasks), self.budget)
+        return [plan.pack([next(done) for _ in plan.tasks]).integral.value for plan in planned]
 
     def _prefix(self, encoded: Encoded, moving: Sequence[bool], objective: Objective) -> Prefix | None:
         """Return the leading tokens that do not move, run once; None when they are few or the model cannot share them."""
