@@ -13,6 +13,7 @@ from torch import nn
 import lineal
 from lineal import targets
 from lineal.errors import FidelityError, InputError, ModelError, OptionError, TooLongError
+from lineal.models import memory
 from lineal.models.base import check_fidelity, fingerprint
 from lineal.models.causal import CausalLM
 from tests import tiny
@@ -97,7 +98,7 @@ def test_only_wanted_positions_and_rows_of_the_head_are_computed() -> None:
     shapes = []
     module.lm_head.register_forward_hook(lambda _, inputs, output: shapes.append(tuple(output.shape)))
     model = lineal.load(module, tokenizer)
-    model.encode([TEXT])
+    memory.measure(model)  # once per model, on several positions
     shapes.clear()
     lineal.explain(model, TEXT, targets.next_token("doctor"), rule="gauss:4")
     assert {shape[1] for shape in shapes} == {1}

@@ -34,11 +34,17 @@ class Work:
 class Budget:
     """tokens: most points × padded length in one batch, halved when memory runs out. uniform: only equal lengths may share a batch.
     recompute: layers are run again in the reverse pass instead of being kept, which is switched on when one point does not fit otherwise.
+    read: what a position whose answer is read counts for, in tokens.
     """
 
     tokens: int
     uniform: bool = False
     recompute: bool = False
+    read: float = 0.0
+
+    def cost(self, piece: _Piece, rows: int) -> float:
+        """Return what a batch of `rows` rows like those of a piece counts for, in tokens."""
+        return rows * (piece.length + self.read * len(piece.request.problem.objective.positions))
 
 
 @dataclass(frozen=True)
@@ -136,7 +142,7 @@ def _fill(pieces: deque[_Piece], budget: Budget) -> list[_Piece]:
     rows = 0
     while pieces:
         head = pieces[0]
-        if batch and ((rows + head.rows) * head.length > budget.tokens or not _fits(head, batch[0], budget)):
+        if batch and (budget.cost(head, rows + head.rows) > budget.tokens or not _fits(head, batch[0], budget)):
             break
         batch.append(pieces.popleft())
         rows += head.rows

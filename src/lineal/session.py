@@ -205,7 +205,7 @@ class Session:
         if self.options.recompute and not memory.can_recompute(self.model):
             raise OptionError(f"{self.model.card.name} has no layers that can be recomputed without changing its answers; drop recompute")
         needed = memory.measure(self.model, self.options.recompute)
-        self.budget.tokens = needed.fitting(self.budget.tokens)
+        self.budget.tokens, self.budget.read = needed.fitting(self.budget.tokens), needed.read
         return {"weights": needed.weights, "batch": needed.batch(self.budget.tokens), "free": needed.free or 0}
 
     def run(self, texts: Iterable[Any], on_points: Callable[[int], None] | None = None) -> Iterator[Attribution]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,67 +14,132 @@ from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 from torch.utils.checkpoint import checkpoint
 
 from lineal.models.base import TextModel, evaluating
 
-PROBE = 16
-"""Tokens of the measured forward pass: enough that what grows with the text outweighs what does not."""
-OVERHEAD = 1.3
-"""Peak over saved tensors, for gradients and the work space of kernels: an allowance, not a measurement."""
+PROBE, ROWS, READ = 16, 3, 4
+"""Tokens of the measured text, how often it stands in the larger batch, and how many more of its positions are read in the third."""
+OVERHEAD = {False: 1.5, True: 3.5}
+"""Resident memory over live tensors, without and with recomputing: what an allocator leaves unused between and behind them.
+
+The largest that `benchmarks/memory.py` measured on SmolLM2 with glibc's, which keeps pieces below 32 MB; not measured on accelerators.
+"""
 SHARE = 0.8
 """Share of the free memory that batches may fill."""
 
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes. weights: the model itself, already there. per_token: kept for the reverse pass, per token in a batch. free: what is left."""
+    """Bytes. weights: the model itself, already there. fixed: the peak of any batch. per_token: more of it per token in a batch, and
+    per_read: per position whose answer is read (a row of logits over the vocabulary, and its gradient). free: what is left. overhead: what
+    is reserved over the bytes of tensors.
+    """
 
     weights: int
+    fixed: int
     per_token: int
+    per_read: int
     free: int | None
+    overhead: float = OVERHEAD[False]
 
-    def batch(self, tokens: int) -> int:
-        """Return the estimated bytes of a batch."""
-        return int(self.per_token * tokens * OVERHEAD)
+    @property
+    def read(self) -> float:
+        """What a position that is read takes, in tokens."""
+        return self.per_read / self.per_token
+
+    def batch(self, tokens: float) -> int:
+        """Return the estimated peak of a batch; each position that is read counts as `read` tokens more."""
+        return int((self.fixed + self.per_token * tokens) * self.overhead)
 
     def fitting(self, tokens: int) -> int:
         """Return how many of `tokens` tokens fit into a batch, at least one."""
         if self.free is None or self.batch(tokens) <= SHARE * self.free:
             return tokens
-        return max(1, int(SHARE * self.free / (self.per_token * OVERHEAD)))
+        return max(1, int((SHARE * self.free / self.overhead - self.fixed) / self.per_token))
 
 
 def measure(model: TextModel, recompute: bool = False) -> Memory:
-    """Return what a model needs. The first time, one forward pass over a few tokens, in which all that a reverse pass needs is counted."""
+    """Return what a model needs. The first time: forward and reverse passes over a few tokens, in which all live tensors are counted.
+
+    The peak is taken to be linear in tokens and read positions. It is not where attention keeps its t × t weights (attn_implementation
+    "eager"): long texts then need more.
+    """
     known = _measured.setdefault(model.module, {})
     if recompute not in known:
         known[recompute] = _measure(model, recompute)
-    return Memory(*known[recompute], free(model.device))
+    return Memory(*known[recompute], free(model.device), OVERHEAD[recompute])
 
 
-_measured: WeakKeyDictionary[nn.Module, dict[bool, tuple[int, int]]] = WeakKeyDictionary()
+_measured: WeakKeyDictionary[nn.Module, dict[bool, tuple[int, int, int, int]]] = WeakKeyDictionary()
 
 
-def _measure(model: TextModel, recompute: bool) -> tuple[int, int]:
+def _measure(model: TextModel, recompute: bool) -> tuple[int, int, int, int]:
     weights = sum({p.data_ptr(): p.numel() * p.element_size() for p in (*model.module.parameters(), *model.module.buffers())}.values())
-    ids = torch.zeros(1, PROBE, dtype=torch.long, device=model.device)
-    features = _features(model, ids)
-    known = {p.untyped_storage().data_ptr() for p in (*model.module.parameters(), *model.module.buffers())}
-    kept: dict[int, int] = {}
-
-    def note(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in known:
-            kept[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
     with evaluating(model.module), recomputing(model.module, recompute), torch.enable_grad():
+        once, thrice, more = _body(model, 1, 1), _body(model, ROWS, 1), _body(model, ROWS, 1 + READ)
+        per_read = (_head(model, 1 + READ) - _head(model, 1)) // READ + max(0, more - thrice) // (ROWS * READ)
+    per_token = max(1, (thrice - once) // ((ROWS - 1) * PROBE))
+    return weights, max(0, once - per_token * PROBE), per_token, per_read
+
+
+def _body(model: TextModel, rows: int, reads: int) -> int:
+    """Return the most bytes alive at once in a gradient through the layers, of `rows` texts of PROBE tokens, the last `reads` read."""
+    ids = torch.zeros(rows, PROBE, dtype=torch.long, device=model.device)
+    where = torch.arange(PROBE - reads, PROBE, device=model.device).expand(rows, -1)
+    live = Live()
+    with live:
         embeds = model.embed(ids).detach().requires_grad_()
-        with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-            states = model.run(features, embeds, torch.tensor([[PROBE - 1]], device=model.device))
-            del states
-    return weights, max(1, sum(kept.values()) // PROBE)
+        torch.autograd.grad(model.run(_features(model, ids), embeds, where).sum(), embeds)
+    return live.peak
+
+
+def _head(model: TextModel, reads: int) -> int:
+    """Return the most bytes alive at once in a gradient of log-probabilities, behind the layers."""
+    ids = torch.zeros(1, PROBE, dtype=torch.long, device=model.device)
+    where = torch.arange(PROBE - reads, PROBE, device=model.device)[None]
+    states = model.run(_features(model, ids), None, where).detach().requires_grad_()
+    live = Live()
+    with live:
+        logits = model.read(states, None)
+        torch.autograd.grad((logits if logits.dtype == torch.float64 else logits.float()).log_softmax(dim=-1).sum(), states)
+    return live.peak
+
+
+class Live(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts the bytes of all tensors that are made while this is entered: `now` alive, `peak` at most."""
+
+    def __init__(self) -> None:
+        """Start at nothing."""
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.now = self.peak = 0
+        self._known: set[int] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run an operation and note what it made."""
+        made = func(*args, **(kwargs or {}))
+        given = {storage._cdata for storage in _storages((args, kwargs))}
+        for storage in _storages(made):
+            if storage._cdata not in given | self._known:
+                self._note(storage)
+        return made
+
+    def _note(self, storage: torch.UntypedStorage) -> None:
+        key, size = storage._cdata, storage.nbytes()
+        self._known.add(key)
+        self.now += size
+        self.peak = max(self.peak, self.now)
+        weakref.finalize(storage, self._drop, key, size)
+
+    def _drop(self, key: int, size: int) -> None:
+        self._known.discard(key)
+        self.now -= size
+
+
+def _storages(tree: Any) -> list[torch.UntypedStorage]:
+    return [leaf.untyped_storage() for leaf in tree_leaves(tree) if isinstance(leaf, Tensor)]
 
 
 def free(device: torch.device) -> int | None:
@@ -111,7 +177,7 @@ def _limited(available: int | None) -> int | None:
 def _features(model: TextModel, ids: Tensor) -> dict[str, Tensor]:
     features = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
     if model.card.kind == "seq2seq":
-        features["side"] = (torch.arange(PROBE, device=ids.device) >= PROBE // 2).long()[None]
+        features["side"] = (torch.arange(PROBE, device=ids.device) >= PROBE // 2).long().expand(ids.shape)
     return features
 
 
