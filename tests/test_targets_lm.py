@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -83,6 +84,42 @@ def test_option_rows_come_with_the_log_odds_and_agree_with_them(model: CausalLM)
     assert result.units == ("log_odds", "log_prob", "log_prob")
     np.testing.assert_allclose(result.scores[0], result.scores[1] - result.scores[2], atol=SUMMED)
     np.testing.assert_allclose(np.exp(result.f_input[1:]).sum(), 1.0, atol=1e-9)
+
+
+@pytest.mark.parametrize("normalise", ["sum", "mean"])
+@pytest.mark.parametrize("options", [OPTIONS, WORDS], ids=["letters", "words"])
+def test_a_choice_records_how_likely_each_option_is(model: CausalLM, options: list[str], normalise: str, tmp_path: Path) -> None:
+    target = targets.Choice(options, pick=1, gold=options[2], normalise=normalise, unit="log_odds")
+    record = explain(model, target, rule="gauss:2")
+    found = record.choices
+    assert found is not None
+    assert (found.names, found.picked, found.gold) == (tuple(option.strip() for option in options), 1, 2)
+    pairs = [log_prob(model, PROMPT, option) for option in options]
+    expected = np.array([total / (length if normalise == "mean" else 1) for total, length in pairs])
+    np.testing.assert_allclose(found.log_prob[0], expected, rtol=1e-5)
+    np.testing.assert_allclose(found.prob[0], np.exp(expected), rtol=1e-4)
+    np.testing.assert_allclose(found.share[0], np.exp(expected) / np.exp(expected).sum(), rtol=1e-4)
+    np.testing.assert_allclose(found.share.sum(axis=1), 1.0)
+    np.testing.assert_allclose(found.log_odds[:, 1], [record.f_input[0], record.f_baseline[0]], atol=1e-5)
+    assert lineal.load_result(record.save(tmp_path / "choice.json")).choices == found
+    assert record.words().choices == found
+
+
+def test_several_baselines_are_averaged_in_the_unit_that_is_shown(model: CausalLM) -> None:
+    several = lineal.baselines.Several((lineal.baselines.SpecialToken("unk"), lineal.baselines.MeanEmbedding()))
+    for unit in ("log_odds", "prob"):
+        record = explain(model, targets.Choice(OPTIONS, pick="C", unit=unit), rule="gauss:2", baseline=several)
+        found = record.choices
+        assert found is not None
+        assert found.log_probs.shape == (3, 3)
+        shown = found.log_odds if unit == "log_odds" else found.share
+        np.testing.assert_allclose(shown[:, 2], [record.f_input[0], record.f_baseline[0]], atol=1e-5)
+
+
+def test_only_choices_have_options(model: CausalLM) -> None:
+    assert explain(model, targets.Continuation(" true"), rule="gauss:2").choices is None
+    with pytest.raises(OptionError, match="gold 'D' is none of the options"):
+        explain(model, targets.Choice(OPTIONS, gold="D"))
 
 
 def test_a_choice_of_two_letters_is_their_contrast(model: CausalLM) -> None:

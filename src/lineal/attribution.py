@@ -42,6 +42,64 @@ class ModelCard(BaseModel):
     device: str = "cpu"
 
 
+class Choices(BaseModel):
+    """The options of a choice, and how likely each is at both ends of the path.
+
+    names: (C,) the options. log_probs: (1 + m, C) at the text and at each of m baselines: log P(option | prompt) over everything the model
+    may say, summed over the option's tokens, or their mean where `mean`. picked: the explained option. gold: the right one, where known.
+    What is derived below is (2, C), at the text and (averaged) at the baselines.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    names: tuple[str, ...]
+    log_probs: Array
+    picked: int
+    gold: int | None = None
+    mean: bool = False
+
+    @model_validator(mode="after")
+    def _agree(self) -> Choices:
+        count = len(self.names)
+        if self.log_probs.ndim != 2 or self.log_probs.shape[1] != count or len(self.log_probs) < 2:
+            raise ValueError(f"log_probs have shape {self.log_probs.shape}; there are {count} options, a text and at least one baseline")
+        for name, chosen in (("picked", self.picked), ("gold", self.gold)):
+            if chosen is not None and not 0 <= chosen < count:
+                raise ValueError(f"{name} is {chosen}, but there are {count} options")
+        return self
+
+    def __eq__(self, other: object) -> bool:
+        """Equal when every stored field is."""
+        return isinstance(other, Choices) and self.model_dump(mode="json") == other.model_dump(mode="json")
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def log_prob(self) -> NDArray[np.float64]:
+        """Logarithms of the options' probabilities over everything the model may say."""
+        return _ends(self.log_probs)
+
+    @property
+    def prob(self) -> NDArray[np.float64]:
+        """The options' probabilities over everything the model may say."""
+        return _ends(np.exp(self.log_probs))
+
+    @property
+    def share(self) -> NDArray[np.float64]:
+        """The options' probabilities over the options: they sum to 1."""
+        return _ends(np.exp(self.log_probs - np.logaddexp.reduce(self.log_probs, axis=1, keepdims=True)))
+
+    @property
+    def log_odds(self) -> NDArray[np.float64]:
+        """Of each option against all the others together."""
+        others = [np.logaddexp.reduce(np.delete(self.log_probs, i, axis=1), axis=1) for i in range(len(self.names))]
+        return _ends(self.log_probs - np.stack(others, axis=1))
+
+
+def _ends(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.stack([values[0], values[1:].mean(axis=0)])
+
+
 class Attribution(Record):
     """Scores of t tokens for k outputs, with what is needed to judge them.
 
@@ -56,7 +114,8 @@ class Attribution(Record):
     read: characters of each text the model saw; less than its length after truncation. notes: sentences every view shows.
     region_of: (t,) the named part of the prompt each token lies in ("" for none), or () when no part has a name. steps: how many tokens at
     the end are themselves explained, one output each (a generation), else 0.
-    memory: estimated bytes, for language models: weights, batch (kept for the reverse pass by the largest batch), free before the run.
+    memory: estimated bytes, for language models: weights, batch (peak of the largest batch), free before the run.
+    choices: for a choice among options, how likely each one is.
     """
 
     texts: tuple[str, ...]
@@ -89,6 +148,7 @@ class Attribution(Record):
     region_of: tuple[str, ...] = ()
     steps: int = 0
     memory: dict[str, int] = Field(default_factory=dict)
+    choices: Choices | None = None
 
     @model_validator(mode="after")
     def _agree(self) -> Attribution:

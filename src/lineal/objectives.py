@@ -9,7 +9,7 @@ point as constant embeddings; it then reads an answer of (n, B·p, V), branch by
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol, get_args
 
 import torch
@@ -209,6 +209,7 @@ class SequenceScore:
     softmax over the sequences (among "options"), as prob, log_prob or log_odds = s_c − log Σ_{others} exp s; over the vocabulary,
     log_odds is log P/(1 − P) with P = exp s_c. logit: the sum (mean) of the raw logits. picks: (k,) the sequence of each output.
     at: the last position of the text. Runs one row per different beginning of a sequence: none but the text for single tokens.
+    menu: (C,) what the sequences are called when they are the options of a choice. gold: the right one, where known.
     """
 
     at: int
@@ -218,6 +219,15 @@ class SequenceScore:
     units: tuple[Unit, ...]
     among: Among = "options"
     normalise: Normalise = "sum"
+    menu: tuple[str, ...] = ()
+    gold: int | None = None
+
+    @property
+    def every(self) -> SequenceScore:
+        """The same sequences with one output each: s_c, over the vocabulary."""
+        unit: Unit = "log_prob"
+        picks = tuple(range(len(self.sequences)))
+        return replace(self, picks=picks, names=self.menu, units=(unit,) * len(picks), among="vocabulary")
 
     @property
     def branches(self) -> Branches:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lineal import baselines, methods, prompts, regions, specs, targets
-from lineal.attribution import Attribution, Role
+from lineal.attribution import Attribution, Choices, Role
 from lineal.costs import costs
 from lineal.errors import InputError, OptionError, listing
 from lineal.field import Problem
@@ -27,9 +27,10 @@ from lineal.models import TextModel, load, memory
 from lineal.models.base import GENERATIVE, Encoded, check_fidelity
 from lineal.models.causal import CausalLM, Prefix
 from lineal.models.layer import Entered
-from lineal.objectives import NO_BRANCHES, Objective, branches
+from lineal.objectives import NO_BRANCHES, Objective, SequenceScore, branches
 from lineal.paths import Path, Straight
 from lineal.quadrature.contract import Integral, Schedule, Stop
+from lineal.quadrature.points import Ends
 from lineal.tangents import Mode
 
 P = ParamSpec("P")
@@ -218,16 +219,18 @@ class Session:
             while block := list(islice(source, block_size(self.method))):
                 cases = [replace(case, mode=self._mode(case)) for case in map(self.case, block)]
                 for case, plan in zip(cases, plans(self.method, cases), strict=True):
-                    begun.append(_Begun(case, plan))
-                    yield from plan.tasks
+                    begun.append(_Begun(case, plan, _menu(case)))
+                    yield from (*plan.tasks, *begun[-1].menu)
 
         for integral in integrate(self.entry or self.model, tasks(), self.budget, on_points=on_points):
             first = begun[0]
             first.done.append(integral)
-            if len(first.done) == len(first.plan.tasks):
+            planned = len(first.plan.tasks)
+            if len(first.done) == planned + len(first.menu):
                 begun.popleft()
                 now = time.perf_counter()
-                yield self.pack(first.case, first.plan.pack(first.done), now - clock)
+                record = self.pack(first.case, first.plan.pack(first.done[:planned]), now - clock)
+                yield record.model_copy(update={"choices": _choices(first.case.objective, first.done[planned:])})
                 clock = time.perf_counter()
 
     def case(self, text: Any) -> Case:
@@ -343,11 +346,28 @@ def judged(integral: Integral, tol: float) -> tuple[Stop, ...]:
 
 @dataclass
 class _Begun:
-    """A text on its way: what was planned for it, and the integrals that are done."""
+    """A text on its way: what was planned for it, the ends of its options (`_menu`), and the integrals that are done."""
 
     case: Case
     plan: Plan
+    menu: list[tuple[Problem, Schedule]]
     done: list[Integral] = field(default_factory=list)
+
+
+def _menu(case: Case) -> list[tuple[Problem, Schedule]]:
+    """Return what a choice shows of its options: F at the text and at each baseline, no gradient."""
+    if not isinstance(case.objective, SequenceScore) or not case.objective.menu:
+        return []
+    every = case.objective.every
+    return [(replace(case.problem(Straight(start, case.end)), objective=every), Ends()) for start in case.starts]
+
+
+def _choices(objective: Objective, ends: Sequence[Integral]) -> Choices | None:
+    if not isinstance(objective, SequenceScore) or not ends:
+        return None
+    log_probs = np.stack([ends[0].f_end, *(end.f_start for end in ends)])
+    names = tuple(name.strip() or repr(name) for name in objective.menu)
+    return Choices(names=names, log_probs=log_probs, picked=objective.picks[0], gold=objective.gold, mean=objective.normalise == "mean")
 
 
 def roles(encoded: Encoded, model: TextModel, options: Options) -> tuple[Role, ...]:

@@ -302,6 +302,7 @@ class Choice:
     prefers. unit: log_odds of the pick against all the others together (default), log_prob, prob or logit. normalise: an option's score is
     the sum of its tokens' log-probabilities, or their mean. among: probabilities over the options, or over everything the model may say.
     per_option: also one output per option, in log_prob (logit if that is the unit). names: what to call the options, if not by their text.
+    gold: the right option (its text or number), where known: it is marked, and explained only as the pick.
     Cost: single tokens cost as much as one text; else one row per different beginning. One forward per text to see the preference.
     """
 
@@ -312,6 +313,7 @@ class Choice:
     among: str = "options"
     per_option: bool = False
     names: Sequence[str] | None = None
+    gold: str | int | None = None
 
     def bind(self, model: TextModel) -> Bound:
         """Check the options; the tokens depend on the prompt."""
@@ -320,7 +322,9 @@ class Choice:
         options = tuple(self.options)
         if isinstance(self.options, str) or len(set(options)) < max(2, len(options)):
             raise OptionError(f"a choice needs at least two different options, not {self.options!r}")
-        fixed = None if self.pick is None else self._index(options)
+        fixed, gold = (
+            None if given is None else _index(options, given, what) for what, given in (("pick", self.pick), ("gold", self.gold))
+        )
         names = options if self.names is None else tuple(self.names)
         if len(names) != len(options):
             raise OptionError(f"there are {len(names)} names for {len(options)} options; give one each")
@@ -335,19 +339,14 @@ class Choice:
             rows = range(len(options)) if self.per_option else ()
             return replace(
                 every,
+                menu=names,
+                gold=gold,
                 picks=(c, *rows),
                 names=(_over(names, c), *(names[i] for i in rows)),
                 units=(unit, *(("logit" if unit == "logit" else "log_prob") for _ in rows)),
             )
 
         return bound
-
-    def _index(self, options: tuple[str, ...]) -> int:
-        if isinstance(self.pick, int) and 0 <= self.pick < len(options):
-            return self.pick
-        if self.pick in options:
-            return options.index(str(self.pick))
-        raise OptionError(f"pick {self.pick!r} is none of the options {listing(options)}")
 
 
 @dataclass(frozen=True)
@@ -424,6 +423,14 @@ def score(model: TextModel, encoded: Encoded, objective: Objective) -> Tensor:
 def _after(feature: Tensor, name: str, branch: Sequence[int], longest: int) -> Tensor:
     more = torch.tensor(list(branch), dtype=feature.dtype) if name == "input_ids" else feature[-1:].expand(len(branch))
     return torch.nn.functional.pad(torch.cat([feature, more]), (0, longest - len(branch)))
+
+
+def _index(options: tuple[str, ...], given: str | int, what: str) -> int:
+    if isinstance(given, int) and 0 <= given < len(options):
+        return given
+    if given in options:
+        return options.index(str(given))
+    raise OptionError(f"{what} {given!r} is none of the options {listing(options)}")
 
 
 def _over(options: Sequence[str], c: int) -> str:

@@ -96,10 +96,9 @@ def _notes(verdict: Verdict) -> tuple[str, ...]:
     """The answer and both checks, as lines of the page."""
     record = verdict.record
     share = abs(float(record.residual[0])) / (abs(float(record.delta[0])) or 1.0)
-    ranked = sorted(verdict.probabilities.items(), key=lambda pair: -pair[1])
     return (
         *record.notes,
-        f"Chosen: {verdict.choice}; published: {verdict.statement.label}. " + ", ".join(f"{label} {p:.1%}" for label, p in ranked),
+        f"Chosen: {verdict.choice}; published: {verdict.statement.label}.",
         f"Published check, residual at most 10 % of F(text) − F(baseline): {_word(verdict.passes_published_check)} with {share:.2%}.",
         f"Own check, error at most {record.tol:.0%} of the mass: {_word(record.converged)} with "
         f"{float(record.error[0]) / (float(record.mass[0]) or 1.0):.2%}.",

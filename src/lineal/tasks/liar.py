@@ -23,7 +23,7 @@ from lineal.models.base import Encoded
 from lineal.objectives import Objective
 from lineal.prompts import Marked
 from lineal.session import explain_many
-from lineal.targets import Bound, Choice, score
+from lineal.targets import Bound, Choice
 
 LABELS = ("pants-fire", "false", "barely-true", "half-true", "mostly-true", "true")
 """The six classes, from the worst to the best."""
@@ -225,34 +225,26 @@ def explain(
     asked = [(statement, draw(pool, statement, shots, seed)) for statement in statements]
     prompts = [prompt(statement, examples) for statement, examples in asked]
     wanted = _Picked({p.text: statement.label if pick == "gold" else pick for p, (statement, _) in zip(prompts, asked, strict=True)}, unit)
-    records = explain_many(reader, prompts, wanted, **options)
-    for (statement, examples), question, record in zip(asked, prompts, records, strict=True):
-        probabilities = answer(reader, question)
-        label = wanted.picks[question.text]
-        explained = max(probabilities, key=lambda name: probabilities[name]) if label == "choice" else label
-        yield Verdict(statement, record, probabilities, explained, tuple(example.id for example in examples))
-
-
-def answer(model: TextModel, question: Marked) -> dict[str, float]:
-    """Return the probability of each label, over the six letters: one forward pass."""
-    encoded = question.read_by(model, truncate=False)
-    logs = score(model, encoded, Choice(LETTERS, pick=0, per_option=True).bind(model)(encoded))[1:]
-    return {label: float(p) for label, p in zip(LABELS, logs.exp().tolist(), strict=True)}
+    for (statement, examples), record in zip(asked, explain_many(reader, prompts, wanted, **options), strict=True):
+        assert record.choices is not None, "a choice was explained"
+        found = record.choices.model_copy(update={"gold": LABELS.index(statement.label)})
+        probabilities = dict(zip(LABELS, map(float, found.share[0]), strict=True))
+        known = record.model_copy(update={"choices": found})
+        yield Verdict(statement, known, probabilities, LABELS[found.picked], tuple(example.id for example in examples))
 
 
 @dataclass(frozen=True)
 class _Picked:
-    """A choice among the letters whose pick depends on the prompt."""
+    """A choice among the letters whose pick depends on the prompt. picks: prompt → label, or "choice"."""
 
     picks: Mapping[str, str]
     unit: str
 
     def bind(self, model: TextModel) -> Bound:
-        bound = {label: Choice(LETTERS, LABELS.index(label), self.unit, names=LABELS).bind(model) for label in LABELS}
-        bound["choice"] = Choice(LETTERS, None, self.unit, names=LABELS).bind(model)
-
         def objective(encoded: Encoded) -> Objective:
-            return bound[self.picks[encoded.texts[0]]](encoded)
+            pick = self.picks[encoded.texts[0]]
+            chosen = None if pick == "choice" else LABELS.index(pick)
+            return Choice(LETTERS, chosen, self.unit, names=LABELS).bind(model)(encoded)
 
         return objective
 

@@ -23,7 +23,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from lineal.attribution import Attribution
-from lineal.views import numbers, summary
+from lineal.views import menu, numbers, summary
 from lineal.views.bars import bars
 from lineal.views.cells import By, Cell, level_of, levels, short, visible
 from lineal.views.chart import Chart, chart
@@ -87,6 +87,11 @@ class Article:
     def notes(self) -> tuple[str, ...]:
         """What a reader has to know before the text."""
         return (*summary.truncations(self.record), *map(visible, self.record.notes))
+
+    @property
+    def menu(self) -> tuple[menu.Row, ...]:
+        """The options of a choice."""
+        return menu.menu(self.record)
 
     @property
     def details(self) -> dict[str, str]:
@@ -242,4 +247,5 @@ def _environment() -> Environment:
     ):
         found.filters[filter_.__name__] = filter_
     found.globals |= {"strength": strength, "passage_sum": _passage_sum, "about": summary.about, "unit_name": summary.unit_name}
+    found.globals |= {"GROUPS": menu.GROUPS, "menu_caption": menu.caption}
     return found

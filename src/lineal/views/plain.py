@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from lineal.attribution import Attribution
@@ -13,6 +13,7 @@ from lineal.errors import MissingExtraError
 from lineal.views import summary
 from lineal.views.bars import Bar, bars
 from lineal.views.cells import By, cells, level_of, short, visible
+from lineal.views.menu import GROUPS, caption, menu
 from lineal.views.numbers import fixed, number, places, share, signed
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ def to_markdown(record: Attribution, by: By = "word", target: int | None = None)
     """Return the record as Markdown: verdict, sentence, a table of contributions that add up, and where the numbers come from."""
     targets = range(len(record.targets)) if target is None else (target,)
     notes = (*summary.truncations(record), *map(visible, record.notes))
-    return "\n\n".join([*(_section(record, by, c) for c in targets), *map(_escaped, notes), _escaped(summary.about(record))]) + "\n"
+    sections = (*(_section(record, by, c) for c in targets), *_options(record))
+    return "\n\n".join([*sections, *map(_escaped, notes), _escaped(summary.about(record))]) + "\n"
 
 
 def to_csv(records: Attribution | Sequence[Attribution], by: By = "word") -> str:
@@ -78,6 +80,22 @@ def _rows_of(record: Attribution, by: By, index: int, c: int) -> list[tuple[obje
         )
         for position, cell in enumerate(cells(record, by))
     ]
+
+
+def _options(record: Attribution) -> Iterator[str]:
+    """Yield the options of a choice as a table, if it explains one; every number at the text and at the baseline."""
+    found = menu(record)
+    if not found:
+        return
+    heads = [f"{head}, at the {end}" for head, _ in GROUPS for end in ("text", "baseline")]
+    rows = [
+        (f"{_escaped(row.name)}{f' ({row.marks})' if row.marks else ''}", *(_escaped(value) for pair in row.numbers for value in pair))
+        for row in found
+    ]
+    table = [("option", *heads), ("---", *("---:" for _ in heads)), *rows]
+    yield "\n".join(f"| {' | '.join(row)} |" for row in table)
+    if caption(record):
+        yield caption(record)
 
 
 def _section(record: Attribution, by: By, target: int) -> str:

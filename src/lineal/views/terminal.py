@@ -21,6 +21,7 @@ from lineal.views import summary
 from lineal.views.bars import Bar, bars
 from lineal.views.cells import By, Cell, level_of, short, visible
 from lineal.views.flow import QUIET, Ink, flow
+from lineal.views.menu import GROUPS, caption, menu
 from lineal.views.numbers import fixed, number, places, share, signed
 from lineal.views.palette import RGB, ink, scale, strength, tint
 
@@ -40,7 +41,8 @@ def render(record: Attribution, by: By = "word", target: int | None = None, *, g
     and strong cells carry their number.
     """
     rows = range(len(record.targets)) if target is None else (target,)
-    return Group(*(part for c in rows for part in _parts(View(record, by, c, ground))), *notes(record))
+    parts = (part for c in rows for part in _parts(View(record, by, c, ground)))
+    return Group(*parts, *_menu(record), *notes(record))
 
 
 def to_text(record: Attribution, by: By = "word", target: int | None = None, *, width: int = 100) -> str:
@@ -113,6 +115,21 @@ def reading(view: View, pieces: tuple[summary.Piece, ...]) -> Iterator[Renderabl
     yield from _texts(view)
     if view.ground != "none":
         yield _legend(view)
+
+
+def _menu(record: Attribution) -> Iterator[RenderableType]:
+    """Draw the options of a choice, each number at the text and, behind an arrow, at the baseline."""
+    found = menu(record)
+    if not found:
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    table.add_column("option (text ← baseline)", min_width=8)
+    for head, _ in GROUPS:
+        table.add_column(head, justify="right", no_wrap=True)
+    for row in found:
+        name = Text.assemble((short(row.name, 2 * LABEL), "bold" if row.is_picked else ""), (f" {row.marks}" if row.marks else "", "dim"))
+        table.add_row(name, *(Text.assemble(at_text, (f" ← {at_baseline}", "dim")) for at_text, at_baseline in row.numbers))
+    yield Padding(Group(table, Text(caption(record), "dim")) if caption(record) else table, (0, 0, 1, 0))
 
 
 def _alarm(badge: summary.Badge) -> Panel:

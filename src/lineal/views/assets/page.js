@@ -31,7 +31,7 @@
         el.querySelector(".unit").textContent = units[record.units[c]];
       }
       for (const el of all(article, ".quiet .sum")) el.textContent = el.textContent.replace(/[^ ]+$/, spell(+sum(record.scores[c], range(el)).toPrecision(2)));
-      for (const el of all(article, ".heat tr[data-c]")) el.toggleAttribute("aria-current", Number(el.dataset.c) === c);
+      for (const el of all(article, "tr[data-c]")) el.toggleAttribute("aria-current", Number(el.dataset.c) === c);
       for (const el of all(article, ".step")) el.classList.toggle("now", range(el)[0] <= first + c && first + c < range(el)[1]);
       for (const el of all(article, ".targets input")) el.checked = Number(el.value) === c;
       article.querySelector(".reading").classList.toggle("doubtful", record.stops[c] !== "CONVERGED");
@@ -92,8 +92,8 @@
       if (event.target.name.startsWith("level")) article.dataset.by = event.target.value;
       if (event.target.name.startsWith("target")) choose(Number(event.target.value));
     });
-    for (const el of all(article, ".heat tbody button")) el.addEventListener("click", () => choose(Number(el.closest("tr").dataset.c)));
-    for (const el of all(article, ".heat tr[data-c]")) el.toggleAttribute("aria-current", Number(el.dataset.c) === target);
+    for (const el of all(article, "tr[data-c] button")) el.addEventListener("click", () => choose(Number(el.closest("tr").dataset.c)));
+    for (const el of all(article, "tr[data-c]")) el.toggleAttribute("aria-current", Number(el.dataset.c) === target);
 
     copies(article.querySelector(".copy"), record);
   }
