@@ -196,3 +196,29 @@ def test_four_bit_weights_let_gradients_through(tmp_path: Any) -> None:
     record = lineal.explain(four, "The man works", tol=0.05)
     assert np.abs(record.scores).sum() > 0
     assert abs(record.residual[0]) <= record.error[0] + 1e-4
+
+
+def test_eight_bit_layers_are_steps_and_the_record_says_that_it_did_not_converge(tmp_path: Any, caplog: pytest.LogCaptureFixture) -> None:
+    pytest.importorskip("bitsandbytes")
+    caplog.set_level("ERROR", "bitsandbytes")
+    plain = tiny_lm.llama(dtype=torch.float32, hidden_size=64, intermediate_size=128)
+    plain.module.save_pretrained(tmp_path)
+    plain.tokenizer.save_pretrained(tmp_path)
+    eight = lineal.load(str(tmp_path), load_in_8bit=True, device="cpu")
+    layers = [part for part in eight.module.modules() if type(part).__name__ == "Linear8bitLt"]
+    assert layers
+    target = targets.NextToken(17)
+    record, exact = (lineal.explain(model, "The man works", target) for model in (eight, plain))
+    assert exact.converged
+    assert not record.converged
+    assert 1e-3 * record.mass[0] < abs(record.residual[0]) <= record.error[0]
+    assert np.abs(record.scores - exact.scores).sum() < 0.5 * exact.mass[0]
+
+    rows = torch.randn(3, layers[0].in_features, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    (grad,) = torch.autograd.grad(layers[0](rows).sum(), rows)  # straight through: the rounded weights, as if nothing were rounded
+    weights = layers[0].weight.data.float() * layers[0].state.SCB[:, None] / 127
+    torch.testing.assert_close(grad, weights.sum(dim=0).expand_as(rows), rtol=1e-3, atol=1e-3)
+    moved = rows.detach().clone()
+    moved[0, rows[0].abs().argmin()] += 1e-5  # too little for the next level, and not what sets the levels
+    assert torch.equal(layers[0](moved), layers[0](rows))
+    assert grad[0, rows[0].abs().argmin()] != 0

@@ -21,7 +21,7 @@ NOT_CONVERGED = 3
 
 By = Literal["token", "word", "sentence"]
 
-ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="Alias (see `lineal models`), folder, or Hugging Face hub id.")]
+ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="Alias (see `lineal models`), folder, GGUF file, or Hugging Face hub id.")]
 TargetSpec = Annotated[
     str | None,
     typer.Option("--target", metavar="SPEC", help="What to explain; spellings above.", show_default="by model"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -43,6 +44,7 @@ def options(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; `arguments` defaults to the process's own."""
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # 8-bit layers warn of a cast to float16 at every product
     try:
         app(args=None if arguments is None else list(arguments), prog_name="lineal")
     except LinealError as error:

@@ -119,7 +119,8 @@ def load(
     where it is unless told otherwise. revision, trust_remote_code: as in transformers.
     device_map: as in transformers, "auto" spreads a large model over what there is (extra `quant` or `gguf`, for accelerate).
     load_in_4bit, load_in_8bit: quantise the weights with bitsandbytes while loading (extra `quant`): NF4 with double quantisation, or
-    LLM.int8(). Attributions then explain the quantised model, whose outputs differ from the original's.
+    LLM.int8(). Attributions then explain the quantised model, whose outputs differ from the original's. LLM.int8() rounds what goes into
+    each layer too, so that its gradient is not that of its own output: expect no convergence below about 10 % (docs/language-models.md).
 
     Raises OptionError for an unknown task or dtype or for quantising a live object, MissingExtraError without
     bitsandbytes, ModelError for a name that leads nowhere (it says where it looked).
