@@ -40,11 +40,14 @@ class Bar:
 def bars(record: Attribution, target: int = 0, by: By = "word", top: int = TOP) -> list[Bar]:
     """Return the `top` strongest contributions, sorted, then everything else, special tokens, held tokens and what is missing.
 
-    The values add up to `record.delta[target]`: the last bar is minus the residual. The stated error is a bound for each of them.
+    The values add up to `record.delta[target]`: the last bar is minus the residual. The stated error is a bound for each of them. In a
+    generation, what is explained and what comes after it has no bar: it cannot matter, so its score is exactly 0.
     """
     groups: dict[str, list[Cell]] = {"content": [], "special": [], "held": []}
+    later = len(record.tokens) - record.steps + target if record.steps else len(record.tokens)
     for cell in cells(record, by):
-        groups[cell.role].append(cell)
+        if cell.tokens.start < later:
+            groups[cell.role].append(cell)
     found = [*strongest(record, groups["content"], target, by, top)]
     if special := groups["special"]:
         found.append(_of_many(record, "special tokens", "special", special, target))

@@ -97,6 +97,8 @@ def badge(record: Attribution, target: int = 0) -> Badge:
 def quantity(record: Attribution, target: int = 0) -> str:
     """Return what is explained, named: `the logit of POSITIVE`, `the cosine with “How do I …”`, `length (words)`."""
     name, unit = target_name(record, target), unit_name(record.units[target])
+    if not any(char.isalnum() for char in name):
+        name = f"“{name}”"  # a comma that is explained reads as one of the sentence
     if unit in ("cosine", "dot product"):
         return f"the {unit} of the two texts" if record.model.kind == "pair encoder" else f"the {unit} with {name}"
     if unit in _UNITS.values():

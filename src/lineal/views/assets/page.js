@@ -43,10 +43,18 @@
       const [a, b] = range(el);
       if (a < first) continue;
       const steps = [...Array(b - a).keys()].map((i) => a - first + i).filter((c) => article.querySelector(`.say[data-c="${c}"]`));
+      if (!steps.length) continue;
       el.classList.add("step");
       el.classList.toggle("open", steps.some((c) => record.stops[c] !== "CONVERGED"));
-      if (steps.length) for (const event of ["pointerenter", "focus", "click"]) el.addEventListener(event, () => choose(steps[0]));
+      for (const event of ["pointerover", "focus", "click"]) el.addEventListener(event, () => choose(steps[0]));
     }
+    if (record.steps) choose(target);
+
+    const sources = (c) => {
+      const strongest = [...record.scores[c].keys()].filter((i) => Number(record.scores[c][i])).sort((i, j) => Math.abs(record.scores[c][j]) - Math.abs(record.scores[c][i]));
+      const rests = strongest.slice(0, 3).map((i) => `“${piece(i, i + 1)}” ${spell(Number(record.scores[c][i]))}`);
+      return [`explained now: ${spell(Number(record.f_input[c]))} ${units[record.units[c]]}`, rests.length ? `rests most on ${rests.join(", ")}` : "no score differs from 0"];
+    };
 
     const describe = (el) => {
       const [a, b] = range(el);
@@ -54,6 +62,9 @@
       const c = row ? Number(row.dataset.c) : target;
       const value = sum(record.scores[c], [a, b]);
       const role = record.roles[a];
+      const now = first + c;
+      if (record.steps && a <= now && now < b && !row) return sources(c);
+      if (record.steps && a > now) return [`comes after “${piece(now, now + 1)}”, so it adds nothing to it`];
       const lines = [`${spell(value)} ${units[record.units[c]]} · ${mass[c] ? +((100 * Math.abs(value)) / mass[c]).toPrecision(2) : 0} % of the mass`];
       if (record.spread) lines.push(`spread ±${spell(sum(record.spread[c], [a, b])).slice(1)} over the baselines or noisy inputs`);
       if (row) lines.push(`for ${record.targets[c].trim()}`);
@@ -63,20 +74,20 @@
       if (b - a > 12) lines.push(`and ${b - a - 12} more tokens`);
       return lines;
     };
-    const name = (el) => {
-      const [a, b] = range(el);
+    const piece = (a, b) => {
       const s = record.segments[a];
       const ends = record.offsets.slice(a, b).map((o) => o[1]);
       const text = s < 0 ? "" : Array.from(record.texts[s]).slice(record.offsets[a][0], Math.max(...ends)).join("").trim();
       return text.length > 80 ? text.slice(0, 79) + "…" : text || record.tokens[a];
     };
+    const name = (el) => piece(...range(el));
     const light = (el, on) => {
       const [a, b] = range(el);
       for (const other of lit) other.classList.remove("lit");
       lit = on ? linked.filter((other) => range(other)[0] < b && a < range(other)[1]) : [];
       for (const other of lit) other.classList.add("lit");
     };
-    const show = (el) => { showTip(el, name(el), describe(el), Boolean(el.closest(".heat, .bars"))); light(el, true); };
+    const show = (el) => { showTip(el, name(el), describe(el), Boolean(el.closest(".heat, .bars, .step"))); light(el, true); };
     const hide = (el) => { hideTip(el); light(el, false); };
     onPoint(article, "[data-t]", show, hide);
     for (const text of all(article, ".text")) walkText(text);
