@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
+from lineal.attribution import Attribution
 from lineal.quadrature.contract import Stop
-from lineal.views import badge, bars, cells, sentence, spoken
+from lineal.views import badge, bars, cells, page, sentence, spoken, summary
 from lineal.views.cells import By, levels, short, visible
 from lineal.views.flow import flow
 from lineal.views.numbers import fixed, number, percent, places, share, signed
@@ -193,3 +195,45 @@ def test_one_unit_has_one_scale() -> None:
     assert scale([RECORDS["converged"]], "cosine", "word") == 0.0
     assert strength(float("nan"), 1.0) == 0.0
     assert strength(0.5, 0.0) == 0.0
+
+
+def _generation(k: int = 3) -> Attribution:
+    text, said = "The river is", " wide, and"
+    words = ["The", " river", " is", " wide", ",", " and"]
+    spans = [(0, 3), (3, 9), (9, 12), (0, 5), (5, 6), (6, 10)]
+    scores = [[0, 0.5, 0.2, 0, 0, 0], [0, -0.1, 0.1, 0.7, 0, 0], [0, 0.3, 0.1, 0.2, -0.6, 0]][:k]
+    made = make_record(
+        [text, said], words, spans, scores, segments=[0, 0, 0, 1, 1, 1], targets=(" wide", ",", " and"), units=("log_prob",) * 3
+    )
+    return made.model_copy(update={"steps": 3, "roles": ("held", *("content",) * 5)})
+
+
+def test_a_generated_token_has_no_bar_of_its_own_or_of_what_comes_later() -> None:
+    record = _generation()
+    for c, expected in enumerate((["river", "is"], ["wide", "river", "is"], [",", "river", "wide", "is"])):
+        found = bars(record, c)
+        assert [bar.label for bar in found if bar.kind == "cell"] == expected
+        assert sum(bar.value for bar in found) == pytest.approx(record.delta[c])
+
+
+def test_a_comma_that_is_explained_stands_in_quotes() -> None:
+    assert summary.quantity(_generation(), 1) == "the log-probability of “,”"
+    assert summary.quantity(_generation(), 0) == "the log-probability of wide"
+
+
+def test_the_page_of_a_generation_keeps_its_place_while_steps_change() -> None:
+    source = page(_generation())
+    assert '<article data-r="0" data-by="word" class="stepped">' in source
+    assert ".stepped .says{display:grid}" in source
+    assert source.count('<div class="says">') == 1
+
+
+@pytest.mark.parametrize("loud_every", [3, 7, 13, 40, 100])
+def test_folding_loses_and_doubles_nothing_wherever_the_quiet_runs_lie(loud_every: int) -> None:
+    text = " ".join(f"w{i}" for i in range(450))
+    spans = [(m.start(), m.end()) for m in re.finditer(r"\S+", text)]
+    scores = [[float(i % loud_every == 5 % loud_every or i > 440) for i in range(450)]]
+    record = make_record([text], text.split(), spans, scores)
+    drawn = flow(record, "word", lambda cell: cell.values[0] == 0)[0]
+    assert "".join(part.text for passage in drawn.passages for part in passage.parts) == text
+    assert any(passage.quiet for passage in drawn.passages) == (loud_every >= 100)

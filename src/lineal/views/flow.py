@@ -106,7 +106,7 @@ def _passages(parts: tuple[Ink, ...], is_quiet: Callable[[Cell], bool] | None) -
         first, last = begin + CONTEXT * (begin > 0), end - CONTEXT * (end < len(parts))
         last += last < len(parts) and parts[last].cell is None  # what follows starts with a word, not with a blank
         begin = end
-        folded = parts[first:last] if quiet else ()
+        folded = parts[first : max(first, last)] if quiet else ()  # a short run has no middle
         if (n := sum(part.cell is not None for part in folded)) >= SHORTEST:
             if first > cursor:
                 yield Passage(parts[cursor:first])
