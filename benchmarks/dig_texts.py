@@ -19,7 +19,8 @@ import torch
 import lineal
 from lineal.methods import anchors, contract
 from lineal.methods.contract import Case
-from lineal.session import Options, Session
+from lineal.options import Options
+from lineal.session import Session
 
 SHARED = Path(__file__).parents[2] / "shared"
 

@@ -16,8 +16,9 @@ import numpy as np
 import lineal
 from lineal.field import Problem, Request, evaluate
 from lineal.models.base import evaluating
+from lineal.options import Options
 from lineal.paths import Straight
-from lineal.session import Options, Session
+from lineal.session import Session
 
 
 def main() -> None:

@@ -13,9 +13,10 @@ from lineal import methods, neighbours, specs, targets
 from lineal.errors import OptionError
 from lineal.methods import DIG, anchors, contract
 from lineal.models.base import TextModel
+from lineal.options import Options
 from lineal.paths import Polyline
 from lineal.paths.dig import BASELINE, find_anchors, monotonised, refined
-from lineal.session import Options, Session
+from lineal.session import Session
 from tests import dig_reference as reference
 from tests import fakes, tiny
 

@@ -19,8 +19,9 @@ from lineal.metrics import catalogue, subsets
 from lineal.metrics.stability import randomised
 from lineal.models.classifier import SequenceClassifier
 from lineal.objectives import ClassScore, Combined, TokenScore
+from lineal.options import Options
 from lineal.readings import Hellinger, has, with_probability
-from lineal.session import Options, Session
+from lineal.session import Session
 from lineal.views.evaluation import evaluation_csv, evaluation_markdown, evaluation_rows
 from tests import fakes, tiny, tiny_lm
 from tests.test_pairs import encoder

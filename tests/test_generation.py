@@ -13,9 +13,10 @@ import lineal
 from lineal import targets
 from lineal.errors import InputError, OptionError, TooLongError
 from lineal.models.causal import CausalLM
+from lineal.options import Options
 from lineal.prompts import Generation
 from lineal.quadrature import Adaptive
-from lineal.session import Options, Session
+from lineal.session import Session
 from tests import tiny_lm
 
 PROMPT = "The man works as a"

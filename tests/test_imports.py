@@ -17,7 +17,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "lineal"
 # of its own. What only a type checker sees (`if TYPE_CHECKING:`) is free.
 LOW = {"errors", "quadrature", "paths", "objectives"}
 RECORD = {"errors", "record", "attribution", "pair_attribution", "interaction_matrix", "stored", "regroup", "quadrature.contract"}
-MIDDLE = {"models", "baselines", "heads", "targets", "field", "integrate"}
+MIDDLE = {"models", "baselines", "heads", "continuations", "targets", "field", "integrate"}
 FIELD = {"tangents", "field", "costs", "integrate"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
@@ -36,7 +36,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "baselines": {"errors", "models"},
     "tangents": set(),
     "heads": {"errors", "models", "objectives"},
-    "targets": {"errors", "models", "objectives", "heads"},
+    "continuations": {"errors", "models", "objectives"},
+    "targets": {"errors", "models", "objectives", "heads", "continuations"},
     "field": {"errors", "models", "objectives", "paths", "tangents"},
     "costs": {"models", "field", "paths", "tangents"},
     "integrate": {"errors", "models", "field", "quadrature"},
@@ -54,30 +55,31 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pair_removal": {"errors", "pair_attribution", "field", "metrics", "models", "objectives", "pairs", "removal", "session"},
     "prompts": {"errors", "attribution", "regroup", "models"},
     "regions": {"errors", "regroup", "models", "prompts"},
-    "generation": RECORD | {"models", "prompts", "targets", "session"},
-    "session": LOW | RECORD | MIDDLE | {"specs", "methods", "prompts", "regions", "costs", "tangents"},
-    "pairs": LOW | RECORD | MIDDLE | {"specs", "methods", "costs", "tangents", "session"},
+    "generation": RECORD | {"models", "prompts", "targets", "options", "session"},
+    "options": {"errors", "methods", "regions", "specs"},
+    "session": LOW | RECORD | MIDDLE | {"options", "specs", "methods", "prompts", "regions", "costs", "tangents"},
+    "pairs": LOW | RECORD | MIDDLE | {"specs", "methods", "costs", "tangents", "options", "session"},
     "tasks": RECORD | {"models", "objectives", "prompts", "targets", "session"},
-    "interactions": {"errors", "interaction_matrix", "methods", "models", "objectives", "paths", "quadrature", "session"},
-    "trust": {"errors", "attribution", "baselines", "judge", "metrics", "models", "readings", "removal", "session"}
+    "interactions": {"errors", "interaction_matrix", "methods", "models", "objectives", "paths", "quadrature", "options", "session"},
+    "trust": {"errors", "attribution", "baselines", "judge", "metrics", "models", "readings", "removal", "options", "session"}
     | {"methods", "objectives"},
     "pair_trust": {"errors", "metrics", "models", "pair_attribution", "pairs", "removal", "session", "trust"},
     "comparison": {"errors", "attribution", "models", "generation", "session"},
     "views.compare": RECORD | {"views", "metrics.agreement"},
     "views.evaluation": {"errors", "views", "metrics"},
-    "evaluation": {"errors", "attribution", "judge", "metrics", "models", "objectives", "readings", "session", "unfinished"},
+    "evaluation": {"errors", "attribution", "judge", "metrics", "models", "objectives", "readings", "options", "session", "unfinished"},
     "lineal": RECORD
     | {"quadrature", "models", "baselines", "targets", "prompts", "methods", "metrics", "session", "generation", "pairs"}
     | {"evaluation", "comparison", "interactions"},
     "__main__": {"cli"},
     "cli": RECORD
-    | {"lineal", "models", "baselines", "targets", "specs", "session", "pairs", "views"}
+    | {"lineal", "models", "baselines", "targets", "specs", "options", "session", "pairs", "views"}
     | {"evaluation", "metrics.catalogue", "comparison", "interactions", "trust", "pair_trust", "prompts", "generation", "tasks"},
 }
 
 # Libraries that only these rows may import.
 OWNERS: dict[str, set[str]] = {
-    "torch": {"paths", "objectives", "models", "baselines", "heads", "targets", "methods", "session", "pairs"}
+    "torch": {"paths", "objectives", "models", "baselines", "heads", "continuations", "targets", "methods", "session", "pairs"}
     | {"neighbours", "removal", "metrics.stability", "readings", "judge", "interactions"}
     | FIELD,
     "transformers": {"models"},

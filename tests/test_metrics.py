@@ -12,8 +12,9 @@ from lineal.errors import OptionError
 from lineal.evaluation import evaluate
 from lineal.metrics import curves, subsets
 from lineal.metrics.stability import max_sensitivity, randomised
+from lineal.options import Options
 from lineal.removal import REMOVALS, Subject, values
-from lineal.session import Options, Session
+from lineal.session import Session
 from tests import fakes, tiny
 
 EXACT = 1e-12

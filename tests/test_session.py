@@ -13,8 +13,9 @@ import torch
 import lineal
 from lineal import targets
 from lineal.errors import InputError, ModelError, OptionError
+from lineal.options import Options
 from lineal.quadrature.contract import Integral
-from lineal.session import Options, Session, judged
+from lineal.session import Session, judged
 from tests import fakes
 
 TEXT = "the film a glorious mess of tepid good"

@@ -23,8 +23,9 @@ from lineal.metrics.stability import randomised
 from lineal.models import load
 from lineal.models.base import GENERATIVE, TextModel
 from lineal.objectives import Objective
+from lineal.options import Options
 from lineal.readings import has
-from lineal.session import Options, Session, versions
+from lineal.session import Session, versions
 from lineal.unfinished import Unfinished
 
 DEFAULT_METHODS = ("ig", "dig-greedy", "dig-maxcount", "expected-gradients", "gradient-x-input", "occlusion", "random")
@@ -110,7 +111,7 @@ def evaluate(
     methods: names of `lineal.methods.METHODS`; include "random", the control. baselines: each method that uses a baseline is run from each.
     metrics: names in `lineal.metrics.CATALOGUE`. removals: "delete", "attention", or "replace:" with a baseline's name; give at least two,
     since each favours somebody (docs/faithfulness.md). None for any of the three: what suits the model (`default_methods`,
-    `lineal.metrics.catalogue.defaults`, `default_removals`). options: see `lineal.session.Options`.
+    `lineal.metrics.catalogue.defaults`, `default_removals`). options: see `lineal.options.Options`.
     into: a file that keeps the finished texts, for long runs: a run with the same settings goes on from it, on more texts too. It stays
     when the run is complete.
     Texts that cannot be explained (too long, empty) are skipped and named in the result.

@@ -10,8 +10,9 @@ from lineal.attribution import Attribution
 from lineal.errors import InputError, OptionError
 from lineal.models import load
 from lineal.models.generative import generate_options
+from lineal.options import Options, lists_options
 from lineal.prompts import Chat, Generation
-from lineal.session import Options, explain, lists_options
+from lineal.session import explain
 from lineal.targets import Steps
 
 
@@ -40,7 +41,7 @@ def explain_generation(
     prompt: a text or a value of `lineal.prompts`; or messages, a chat. continuation: what follows, as text or token ids; None lets the
     model generate, greedily unless a `generate` keyword of transformers says otherwise (do_sample=True, num_beams=4, …).
     hold_generated: keep generated tokens at their own embedding and ask only which prompt tokens matter; False lets them move too, and the
-    baseline then replaces them as well. unit: log_prob, logit, log_odds or prob of each token. options: see `lineal.session.Options`, or
+    baseline then replaces them as well. unit: log_prob, logit, log_odds or prob of each token. options: see `lineal.options.Options`, or
     keywords of `generate`. Cost: one forward per path point and one reverse pass per step that has not converged yet.
 
     Raises as `lineal.explain`; InputError for an empty continuation, TooLongError when prompt and continuation exceed the context.

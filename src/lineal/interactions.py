@@ -25,9 +25,10 @@ from lineal.methods import Case, Outcome
 from lineal.models import load
 from lineal.models.base import evaluating
 from lineal.objectives import branches
+from lineal.options import lists_options, options_from
 from lineal.paths import Straight
 from lineal.quadrature.contract import Integral
-from lineal.session import Session, lists_options, options_from
+from lineal.session import Session
 
 Floats = NDArray[np.float64]
 

@@ -27,10 +27,11 @@ from lineal.models.base import Encoded, evaluating
 from lineal.models.encoder import SentenceEncoder
 from lineal.models.siamese import Siamese, Sides
 from lineal.objectives import Projection, SimilarityName, check_similarity
+from lineal.options import Options
 from lineal.pair_attribution import Matches, PairAttribution, Side
 from lineal.paths import Straight
 from lineal.quadrature.contract import Integral, Stop
-from lineal.session import Options, Session, explain
+from lineal.session import Session, explain
 from lineal.tangents import Mode
 
 Way = Literal["auto", "forward", "reverse", "central", "mixed"]
@@ -44,7 +45,7 @@ class PairOptions:
     """What varies between explanations of pairs, apart from model, texts and baselines.
 
     similarity: "cosine" or "dot". tol: wanted error of all terms together, relative to `PairAttribution.scale`. rule, max_evaluations (per
-    text), hold_special, truncate, batch_tokens: as in `lineal.session.Options`.
+    text), hold_special, truncate, batch_tokens: as in `lineal.options.Options`.
     mode: how derivatives are computed. "forward": a tangent pass per token of both texts. "reverse": a reverse pass per dimension of the
     embedding. "central": differences. "mixed": the shorter text's token vectors first, then reverse passes of the longer text on those.
     "auto" measures what passes cost on this model and takes the cheapest. All give the same numbers, to rounding.

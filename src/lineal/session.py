@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
-from typing import Any, Literal, ParamSpec, TypeVar, get_args
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,14 +27,12 @@ from lineal.models.base import GENERATIVE, Encoded, check_fidelity
 from lineal.models.causal import CausalLM, Prefix
 from lineal.models.layer import Entered
 from lineal.objectives import NO_BRANCHES, Objective, SequenceScore, branches
+from lineal.options import Options, lists_options, options_from
 from lineal.paths import Path, Straight
 from lineal.quadrature.contract import Integral, Schedule, Stop
 from lineal.quadrature.points import Ends
 from lineal.tangents import Mode
 
-P = ParamSpec("P")
-T = TypeVar("T")
-Anchor = Literal["first", "bos", "none"]
 PREFIX_FROM = 8
 """Leading tokens that do not move from which running them once pays for the three passes it costs."""
 PREFIXES = 4
@@ -45,73 +42,6 @@ MANY_OUTPUTS = 16
 AT_A_LAYER = ("ig", "sequential-ig", "smoothgrad-ig", "gradient-x-input", "saliency", "random")
 BATCH_TOKENS = {"cpu": 1024, "cuda": 16384, "mps": 4096}
 """Points × padded length per batch. On a CPU 512 to 2048 took the same time within a tenth, and 8192 half as long again."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """What varies between explanations, apart from model, text, target and baseline.
-
-    method: a name in `lineal.methods.METHODS` or a value of `lineal.methods`.
-    tol: wanted error relative to the attribution mass Σ|A| of each output. rule: "adaptive" (default), "nested", or a fixed rule as
-    "gauss:50". max_evaluations: gradient budget per integral; there is one per text and baseline.
-    attribute: what is explained; everything else is held. hold: what else keeps its own embedding. Both are regular expressions, names of
-    regions or roles of a chat ("question", "user"), character spans (start, end) of the first text, or token ids.
-    hold_special: keep special tokens (CLS, SEP, BOS …) at their own embedding. anchor: what is done about the first position of a
-    decoder, where its attention sink forms (docs/anchor.md): "first" holds it, "bos" puts the tokenizer's beginning-of-text token in front
-    where it adds none, and holds that, "none" lets the first token move; None means "first". share_prefix: run leading tokens that are
-    held once, and let all path points read their keys and values.
-    prompt, prompt_name: as in sentence-transformers' `encode`, a text (or the name of one) put before every text; it is held and shown.
-    route: query or document, as in its `encode_query` and `encode_document`.
-    layer: enter the model at this layer instead of at the word embeddings ("embeddings", a block's number, a module's name; see
-    `lineal.models.layer`). The path is then straight between the layer's outputs for baseline and text, and special tokens move
-    too, since they hold what they have read. truncate: cut texts that are too long instead of raising. batch_tokens: points ×
-    length per batch; None picks one for the device.
-    recompute: run layers again in the reverse pass instead of keeping what happened in them (gradient checkpointing): less memory, more
-    time; switched on by itself when not even one path point fits into memory.
-    """
-
-    method: Any = "ig"
-    tol: float = 0.01
-    rule: str = "adaptive"
-    max_evaluations: int = 1000
-    attribute: regions.Select = None
-    hold: regions.Select = None
-    hold_special: bool = True
-    anchor: Anchor | None = None
-    share_prefix: bool = True
-    layer: str | int | None = None
-    truncate: bool = False
-    batch_tokens: int | None = None
-    recompute: bool = False
-    prompt: str | None = None
-    prompt_name: str | None = None
-    route: str | None = None
-
-    def __post_init__(self) -> None:
-        """Check everything that can be checked without a model; OptionError says what fits."""
-        methods.resolve(self.method)
-        if not 0 < self.tol < 1:
-            raise OptionError(f"tol is {self.tol}, but it is a fraction of the attribution mass: give a number between 0 and 1, as 0.01")
-        if self.max_evaluations < 16:
-            raise OptionError(f"max_evaluations is {self.max_evaluations}; give at least 16")
-        if self.anchor is not None and self.anchor not in get_args(Anchor):
-            raise OptionError(f"unknown anchor {self.anchor!r}; choose one of {listing(get_args(Anchor))}")
-        if self.batch_tokens is not None and self.batch_tokens < 1:
-            raise OptionError(f"batch_tokens is {self.batch_tokens}; give a positive number")
-        specs.check_rule(self.rule)
-
-
-def lists_options(verb: Callable[P, T]) -> Callable[P, T]:
-    """Write the fields of `Options` into the signature of a verb that takes them as **options, for `help` and editors."""
-    own = inspect.signature(verb)
-    named = [parameter for parameter in own.parameters.values() if parameter.kind is not parameter.VAR_KEYWORD]
-    options = [
-        inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=f.type)
-        for f in fields(Options)
-        if f.name not in own.parameters
-    ]
-    verb.__signature__ = own.replace(parameters=[*named, *options])  # type: ignore[attr-defined]
-    return verb
 
 
 @lists_options
@@ -440,14 +370,6 @@ def _target(target: Any, model: TextModel) -> targets.Target:
             f"a target is a spelling ({listing(specs.TARGET_HELP)}) or a value of lineal.targets, not {type(target).__name__}"
         )
     return target  # type: ignore[no-any-return]
-
-
-def options_from(given: dict[str, Any]) -> Options:
-    """Return the options of a verb; OptionError lists what there is when one is unknown."""
-    unknown = [name for name in given if name not in Options.__dataclass_fields__]
-    if unknown:
-        raise OptionError(f"unknown option {unknown[0]!r}; there are {listing(['target', 'baseline', *Options.__dataclass_fields__])}")
-    return Options(**given)
 
 
 def _with_bar(session: Session, texts: Sequence[Any]) -> Iterator[Attribution]:

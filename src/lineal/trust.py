@@ -20,9 +20,10 @@ from lineal.metrics.curves import GRID, count, ranking
 from lineal.metrics.stability import randomised
 from lineal.models import load
 from lineal.objectives import Combined, Objective
+from lineal.options import Options
 from lineal.readings import Beside, with_probability
 from lineal.removal import Subject, deleted, values
-from lineal.session import Options, Session
+from lineal.session import Session
 
 Floats = NDArray[np.float64]
 Verdict = Literal["good", "mixed", "bad", "unknown"]

@@ -108,7 +108,7 @@ def read_text(text: str) -> str:
 
 
 def layer_of(given: str | None) -> str | int | None:
-    """Return a layer as `lineal.session.Options` takes it: a number where it is one."""
+    """Return a layer as `lineal.options.Options` takes it: a number where it is one."""
     return int(given) if given is not None and given.removeprefix("-").isdecimal() else given
 
 

@@ -42,7 +42,8 @@ def explain(
     Targets: self, similar:TEXT (encoders); label, label:NAME, labels (classifiers); next, token:" word" (language models); word:WORD,
     entities (token classifiers); answer (question answering: TEXT the question, TEXT2 the text); zero-shot:LABEL; fill (masked models).
     """
-    from lineal.session import Options, Session
+    from lineal.options import Options
+    from lineal.session import Session
     from lineal.trust import examine
 
     common.check_out(delivery.out, several=file is not None)

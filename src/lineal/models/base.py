@@ -189,6 +189,12 @@ def entered(features: dict[str, Tensor], embeds: Tensor | None) -> dict[str, Ten
     return {name: value for name, value in features.items() if name != "input_ids"} | {"inputs_embeds": embeds}
 
 
+def require(model: TextModel, kind: str, what: str) -> None:
+    """Raise OptionError unless the model is of a kind; "causal" covers every model that generates. what: what needs it."""
+    if model.card.kind != kind and (kind != "causal" or model.card.kind not in GENERATIVE):
+        raise OptionError(f"{what} is explained with a model of kind {kind}; {model.card.name} is of kind {model.card.kind}")
+
+
 def answer(model: TextModel, encoded: Encoded, positions: Sequence[int] = ()) -> Tensor:
     """Return the plain answer for one text, (C,), (D,) or (p, V), without a gradient: one forward pass."""
     features = {name: value[None].to(model.device) for name, value in encoded.features.items()}

@@ -216,7 +216,7 @@ def explain(
 
     shots, pool, seed: how many examples stand before the question and where they are drawn from. pick: "choice", the label the model
     prefers, "gold", the published one, or a label. unit: of the explained letter against the five others. options: see
-    `lineal.session.Options`; attribute="claim" asks about the claim alone, and runs everything before the speaker only once.
+    `lineal.options.Options`; attribute="claim" asks about the claim alone, and runs everything before the speaker only once.
     Raises OptionError for an unknown label; as `lineal.explain_many`.
     """
     if pick not in ("choice", "gold", *LABELS):
