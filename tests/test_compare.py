@@ -48,14 +48,14 @@ def test_a_generation_shows_matrices() -> None:
     model = lineal.load(tiny.llama(), tiny.tokenizer(decoder=True))
     found = lineal.compare(model, "the man works as", methods=["ig", "dig-maxcount:steps=3:neighbours=5"], continuation=" a doctor")
     assert all(record.scores.shape == (2, len(found[0].tokens)) for record in found)
-    assert views.comparison_page(found).count('<table class="matrix">') == 2
+    assert views.comparison_page(found).count('<table class="matrix" data-walk>') == 2
 
 
 def test_hostile_text_stays_text() -> None:
     record = records.make_record([records.HOSTILE], ["a", "b", "c"], [(0, 9), (9, 30), (30, 60)], [[1.0, -2.0, 0.5]])
     page = views.comparison_page([record, record])
     assert "<img" not in page
-    assert "<script" not in page
+    assert page.count("<script") == page.count("</script>") == 2, "the page's own"
 
 
 def test_agreement_of_reversed_scores_is_minus_one() -> None:

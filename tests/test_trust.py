@@ -10,7 +10,7 @@ from lineal import targets, trust, views
 from lineal.errors import InputError
 from lineal.pair_trust import examine_pair
 from lineal.prompts import Generation
-from tests import records, tiny, tiny_lm
+from tests import fakes, records, tiny, tiny_lm
 from tests.test_pairs import encoder
 
 
@@ -128,3 +128,12 @@ def test_leaving_out_a_token_of_each_text_is_the_second_difference() -> None:
 def test_a_matrix_needs_cells() -> None:
     with pytest.raises(InputError, match="3 cells"):
         examine_pair(lineal.load(encoder()), "film", "good")
+
+
+def test_leave_one_out_is_not_compared_with_itself() -> None:
+    _, found = trust.examine(
+        fakes.FakeModel(fakes.smooth), "a tepid glorious mess of film", "label:yes", baseline="mask", method="occlusion"
+    )
+    _, usual = trust.examine(fakes.FakeModel(fakes.smooth), "a tepid glorious mess of film", "label:yes", baseline="mask")
+    assert "integrated gradients" in found.checks[2].sentence
+    assert found.checks[2].value == pytest.approx(usual.checks[2].value), "the same two methods, the other way round"

@@ -105,10 +105,13 @@ def examine(
         return found
 
     other = other_baseline(loaded, session.baseline.name)
+    method, whom = (
+        ("ig", "integrated gradients") if "occlusion" in session.method.name else ("occlusion", "leaving out one token at a time")
+    )
     checks = (
         _adds_up(record, chosen),
         agree("Would another baseline say the same?", f"the baseline “{other}”", scores, again(baseline=other)),
-        agree("Would another method say the same?", "leaving out one token at a time", scores, again(method="occlusion")),
+        agree("Would another method say the same?", whom, scores, again(method=method)),
         _deletion(session, case, chosen, tokens, scores, seed),
         notices(scores, lambda: again(model=randomised(loaded, seed))),
     )

@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from statistics import fmean, median
 from typing import Any
 
-from markupsafe import Markup
-
 from lineal.attribution import Attribution
-from lineal.views.cells import cells
-from lineal.views.html import _asset, _render
+from lineal.views.cells import cells, visible
+from lineal.views.html import _dress, _render
 
 TOP_WORDS = 8
 
@@ -67,14 +65,15 @@ def tally(rows: Sequence[Mapping[str, Any]], labels: Sequence[str], region: str 
 
 
 def choices_page(summary: Tally, *, title: str, links: Sequence[str] = (), notes: Sequence[str] = ()) -> str:
-    """Return the summary as a page without scripts. links: one address per row, for the pages of the single results."""
+    """Return the summary as a page. links: one address per row, for the pages of the single results."""
     return _render(
         "choices.html",
         t=summary,
-        title=title,
+        title=visible(title),
         links=links,
         notes=notes,
-        style=Markup(_asset("marks.css") + _asset("page.css") + _asset("choices.css")),
+        data="{}",
+        **_dress(None, "page.css", "choices.css"),
         largest=max((abs(value) for _, value, _ in summary.regions), default=0.0) or 1.0,
         most=max((*summary.chosen.values(), *summary.gold.values())),
     )

@@ -15,7 +15,7 @@ from lineal.views import numbers, summary
 from lineal.views.cells import cells, visible
 from lineal.views.flow import Page, flow
 from lineal.views.heat import Heat, drawn_targets, heat
-from lineal.views.html import _asset, _render
+from lineal.views.html import _dress, _render
 
 STRONGEST = 3
 NUMBERED = 16
@@ -71,7 +71,8 @@ def comparison_page(records: Sequence[Attribution], target: int = 0, *, title: s
         same_baseline=len({record.baseline for record in records}) == 1,
         agreement=agreement(records, None if matrix else target) if len(records) > 1 else None,
         unit=first.units[target],
-        style=Markup(_asset("marks.css") + _asset("compare.css")),
+        data="{}",
+        **_dress("compare.js", "page.css", "compare.css"),
     )
 
 

@@ -211,9 +211,9 @@ def _json(value: Any) -> Markup:
     return Markup(_UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text))
 
 
-def _dress(script: str, *styles: str) -> dict[str, str]:
-    """Return what a page wears: its style, its one script, and the hash by which the page's policy knows it."""
-    source = _asset("frame.js") + _asset(script)
+def _dress(script: str | None, *styles: str) -> dict[str, str]:
+    """Return what a page wears: its style, the frame's script and its own if it has one, the hash by which the page's policy knows them."""
+    source = _asset("frame.js") + (_asset(script) if script else "")
     return {
         "style": Markup("".join(_asset(name) for name in ("marks.css", *styles))),
         "script": Markup(source),
