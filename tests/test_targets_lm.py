@@ -244,6 +244,8 @@ def test_targets_have_spellings(spelling: str, value: Any) -> None:
 
 
 def test_units_reach_the_targets_of_language_models() -> None:
+    assert specs.target("choice:A,B,C=B") == targets.Choice(("A", "B", "C"), "B")
+    assert specs.target("choices:x=1,y=1") == targets.Choice(("x=1", "y=1"), per_option=True), "an equals sign of an option's own"
     assert specs.target("choice:A,B", unit="prob") == targets.Choice(("A", "B"), unit="prob")
     assert specs.target("contrast:A~B", unit="prob") == targets.Contrast("A", "B", unit="prob")
 

@@ -25,7 +25,7 @@ TARGET_HELP = {
     "next:RANK": "the next token of another rank, 0 is the most likely (language models)",
     'token:" word"': "a given next token, or its id (language models)",
     'contrast:" word"~" foil"': "a next token against another (language models)",
-    "choice:A,B,C": "the preferred one of several answers (language models)",
+    "choice:A,B,C": "the preferred one of several answers; choice:A,B,C=B asks for B (language models)",
     "choices:A,B,C": "the same, with a row per answer (language models)",
     'continuation:" some words"': "a given continuation (language models)",
     "word:WORD, word:WORD=LABEL": "the label of one word (token classifiers)",
@@ -105,7 +105,8 @@ def target(spec: str | None, unit: str | None = None, text: str | None = None) -
         options = tuple(next(csv.reader([rest]), ()))
         if len(options) < 2:
             raise OptionError(f'{spec!r} names {listing(options) or "no options"}; give two or more, as choice:A,B or choice:" yes"," no"')
-        return targets.Choice(options, per_option=name == "choices", **in_unit)
+        options, pick = _picked(options)
+        return targets.Choice(options, pick, per_option=name == "choices", **in_unit)
     if name == "continuation":
         return targets.Continuation(str(_token(rest, spec, number=False)), **in_unit)
     if name == "word" and rest:
@@ -120,6 +121,13 @@ def target(spec: str | None, unit: str | None = None, text: str | None = None) -
     if name == "fill":
         return targets.Fill(_number(rest) if rest else None, **in_unit)
     raise OptionError(f"unknown target {spec!r}; choose one of {listing(TARGET_HELP)}")
+
+
+def _picked(options: tuple[str, ...]) -> tuple[tuple[str, ...], str | None]:
+    """Return the options and the one to explain: A,B,C=B picks B. An equals sign that no option follows belongs to the option."""
+    last, _, pick = options[-1].rpartition("=")
+    named = (*options[:-1], last)
+    return (named, pick) if last and pick in named else (options, None)
 
 
 def _token(text: str, spec: str | None, number: bool = True) -> str | int:

@@ -24,7 +24,12 @@ By = Literal["token", "word", "sentence"]
 ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="Alias (see `lineal models`), folder, GGUF file, or Hugging Face hub id.")]
 TargetSpec = Annotated[
     str | None,
-    typer.Option("--target", metavar="SPEC", help="What to explain: self, label:NAME, next, …; all spellings: lineal explain --help.", show_default="by model"),
+    typer.Option(
+        "--target",
+        metavar="SPEC",
+        help="What to explain: self, label:NAME, next, …; all spellings: lineal explain --help.",
+        show_default="by model",
+    ),
 ]
 Unit = Annotated[
     str | None, typer.Option("--unit", metavar="UNIT", help="logit, log_odds, log_prob, prob; or cosine, dot.", show_default="by target")
