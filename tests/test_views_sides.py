@@ -13,7 +13,7 @@ import pytest
 from lineal.attribution import Attribution
 from lineal.quadrature.contract import Stop
 from lineal.views import has_sides, plot_sides, render_sides, save_plot, sides_page
-from lineal.views.cells import levels
+from lineal.views.cells import by_text, cells, levels
 from lineal.views.sides import PER_SIDE, parts, sentence, sides
 from lineal.views.terminal import plain
 from tests.records import HOSTILE, make_record, sample_records
@@ -120,3 +120,14 @@ def test_the_figure_has_both_texts_on_one_axis(tmp_path: Path) -> None:
         np.testing.assert_allclose([patch.get_width() for patch in axes.patches], [bar.value for bar in side.bars])
     assert save_plot(figure, tmp_path / "f.png").stat().st_size > 5000
     assert "NOT CONVERGED" in plot_sides(record(stops=(Stop.BUDGET,))).get_suptitle()
+
+
+def test_what_stands_between_two_texts_ends_one_and_begins_the_other() -> None:
+    places = [(0, 0), (0, 1), (0, 0), (0, 0), (0, 1), (0, 0)]
+    segments = [-1, 0, -1, -1, 1, -1]
+    roles = ["special", "content", "special"] * 2
+    made = make_record(
+        ["a", "b"], ["[CLS]", "a", "[SEP]", "[CLS]", "b", "[SEP]"], places, [[0, 1, 0, 0, 2, 0]], segments=segments, roles=roles
+    )
+    names = [[cell.label for cell in text] for text in by_text(made, cells(made, "token"))]
+    assert names == [["[CLS]", "a", "[SEP]"], ["[CLS]", "b", "[SEP]"]]

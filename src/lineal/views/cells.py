@@ -89,12 +89,21 @@ def levels(record: Attribution) -> tuple[By, ...]:
 
 
 def by_text(record: Attribution, items: Sequence[Cell]) -> list[list[Cell]]:
-    """Return the cells of each text; a cell of no text goes with the text before it, or with the first."""
+    """Return the cells of each text. Cells of no text go with the text around or before them; of those between two texts, which are the end
+    of one and the beginning of the other, the second half goes with the second.
+    """
     texts: list[list[Cell]] = [[] for _ in record.texts]
     current = next((cell.segment for cell in items if cell.segment >= 0), 0)
+    waiting: list[Cell] = []
     for cell in items:
-        current = cell.segment if cell.segment >= 0 else current
-        texts[current].append(cell)
+        if cell.segment < 0:
+            waiting.append(cell)
+            continue
+        half = len(waiting) if cell.segment == current else (len(waiting) + 1) // 2
+        texts[current] += waiting[:half]
+        texts[cell.segment] += [*waiting[half:], cell]
+        current, waiting = cell.segment, []
+    texts[current] += waiting
     return texts
 
 
