@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 import lineal
-from lineal import targets
+from lineal import targets, views
 from lineal.attribution import Attribution
 from lineal.errors import InputError, OptionError
 from lineal.models.causal import CausalLM
 from lineal.prompts import Marked
+from lineal.views.cells import cells, levels
 from tests import tiny_lm
 
 SHOTS = [
@@ -222,3 +223,18 @@ def test_messages_need_a_language_model() -> None:
     classifier = SequenceClassifier(tiny.bert_classifier(), tiny.tokenizer(), "tiny")
     with pytest.raises(OptionError, match="chat models"):
         lineal.explain(classifier, messages=SHOTS)
+
+
+def test_pages_offer_regions_under_their_names(model: CausalLM) -> None:
+    record = lineal.explain(model, messages=SHOTS, **GAUSS)
+    assert "region" in levels(record)
+    content = [cell for cell in cells(record, "region") if cell.role == "content"]
+    assert {cell.label for cell in content} == set(record.region_of) - {"", "template"}
+    assert sum(cell.values for cell in cells(record, "region"))[0] == pytest.approx(record.scores[0].sum())
+    totals = record.region_totals()
+    for name in {cell.label for cell in content}:
+        assert sum(cell.values[0] for cell in content if cell.label == name) == pytest.approx(totals[name][0], abs=1e-9)
+    assert 'value="region"' in views.page(record)
+    plain = lineal.explain(model, "the man works as", **GAUSS)
+    assert "region" not in levels(plain)
+    assert 'value="region"' in views.page([plain, record])

@@ -19,7 +19,7 @@ from lineal.record import write_whole
 NOT_CONVERGED = 3
 """Exit code of `--strict` when a result did not converge. Errors exit with 2, like wrong usage."""
 
-By = Literal["token", "word", "sentence"]
+By = Literal["token", "word", "sentence", "region"]
 
 ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="Alias (see `lineal models`), folder, GGUF file, or Hugging Face hub id.")]
 TargetSpec = Annotated[
@@ -86,7 +86,7 @@ LayerName = Annotated[
     ),
 ]
 Truncate = Annotated[bool, typer.Option("--truncate", help="Cut a text that is too long instead of stopping.")]
-Level = Annotated[By, typer.Option("--by", help="Sum scores by token, word or sentence.")]
+Level = Annotated[By, typer.Option("--by", help="Sum scores by token, word, sentence, or region of a prompt.")]
 Out = Annotated[
     Path | None, typer.Option("--out", metavar="FILE", help="Write FILE.html (a page) or FILE.json (the record).", show_default=False)
 ]

@@ -1,6 +1,7 @@
 """Where tokens lie in the text: the pieces that views tint, each with its place, its name and its summed scores.
 
-A cell is what a reader sees as one thing: a word, a token, a sentence, or the tokens that share one character (an emoji in three bytes).
+A cell is what a reader sees as one thing: a word, a token, a sentence, a named part of a prompt, or the tokens that share one character (an
+emoji in three bytes).
 Every token is in exactly one cell, so cells add up to what tokens add up to.
 """
 
@@ -18,9 +19,13 @@ from numpy.typing import NDArray
 from lineal import regroup
 from lineal.attribution import Attribution, Role
 
-By = Literal["word", "token", "sentence"]
+By = Literal["word", "token", "sentence", "region"]
 
-_GROUPINGS: dict[str, Callable[[Attribution], regroup.Groups]] = {"word": regroup.words, "sentence": regroup.sentences}
+_GROUPINGS: dict[str, Callable[[Attribution], regroup.Groups]] = {
+    "word": regroup.words,
+    "sentence": regroup.sentences,
+    "region": regroup.regions,
+}
 _PICTURES = (
     {code: 0x2400 + code for code in range(32) if chr(code) not in "\t\n"} | {0x7F: 0x2421} | dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
 )
@@ -80,11 +85,11 @@ def level_of(record: Attribution, by: By) -> str:
 
 
 def levels(record: Attribution) -> tuple[By, ...]:
-    """Return the groupings worth offering: words, then tokens and sentences where they differ from words."""
+    """Return the groupings worth offering: words, then tokens, sentences and named parts of a prompt where they differ from words."""
     if record.level != "token":
         return ("word",)
     n = len(cells(record, "word"))
-    others: tuple[By, ...] = ("token", "sentence")
+    others: tuple[By, ...] = ("token", "sentence", "region") if any(record.region_of) else ("token", "sentence")
     return ("word", *(by for by in others if _content(cells(record, by)) > 1 and len(cells(record, by)) != n))
 
 
@@ -142,7 +147,11 @@ def numbered(items: Sequence[Cell]) -> tuple[Cell, ...]:
 def _cells(record: Attribution, by: By) -> tuple[Cell, ...]:
     singles = [[i] for i in range(len(record.tokens))]
     groups = _GROUPINGS[by](record) if record.level == "token" and by in _GROUPINGS else singles
-    return numbered([_cell(record, group) for group in _joined(record, groups)])
+    found = [_cell(record, group) for group in _joined(record, groups)]
+    if by == "region" and record.level == "token":
+        names = [record.region_of[cell.tokens.start] if cell.role == "content" else "" for cell in found]
+        found = [replace(cell, label=name or cell.label) for cell, name in zip(found, names, strict=True)]
+    return numbered(found)
 
 
 def _content(items: Sequence[Cell]) -> int:

@@ -34,7 +34,7 @@ from lineal.views.palette import scale, strength
 MOST_FOLDED = 12
 """Targets that a notebook fragment draws."""
 
-_LEVELS: tuple[By, ...] = ("word", "token", "sentence")
+_LEVELS: tuple[By, ...] = ("word", "token", "sentence", "region")
 _UNSAFE = re.compile("[<>&\u2028\u2029\ud800-\udfff]")
 
 Scales = dict[str, dict[By, float]]

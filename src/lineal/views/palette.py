@@ -20,9 +20,11 @@ BLUE, ORANGE = 255.0, 58.0
 
 
 def scale(records: Iterable[Attribution], unit: str, by: By) -> float:
-    """Return the largest finite |score| of a cell among all targets with this unit: one unit, one scale."""
+    """Return the largest finite |score| of a cell among all targets with this unit: one unit, one scale. Records without regions: none."""
     largest = 0.0
     for record in records:
+        if by == "region" and not any(record.region_of):
+            continue
         rows = [c for c, other in enumerate(record.units) if other == unit]
         values = np.abs([cell.values[rows] for cell in cells(record, by)])
         largest = max(largest, float(values.max(initial=0.0, where=np.isfinite(values))))
