@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lineal.cli import common
+from lineal.cli import common, groups
 from lineal.errors import OptionError
 from lineal.record import write_whole
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 LINES, SUMMARY = "verdicts.jsonl", "index.html"
 
 
+@groups.takes_groups
 def liar(
     folder: Annotated[
         Path, typer.Argument(metavar="FOLDER", help="Folder with train.tsv, valid.tsv and test.tsv of LIAR, or one such file.")
@@ -32,18 +33,15 @@ def liar(
     unit: common.Unit = "log_odds",
     attribute: common.Attribute = None,
     baseline: common.BaselineName = None,
-    tol: common.Tol = 0.01,
-    rule: common.Rule = "adaptive",
-    max_evaluations: common.MaxEvaluations = 1000,
-    device: common.Device = None,
-    dtype: common.Dtype = None,
+    *,
+    precision: groups.Precision,
+    loading: groups.Loading,
 ) -> None:
     """Ask a model how true statements are, explain each answer, and write a page per statement, JSON lines and a summary page.
 
     --attribute claim asks about the words of the claim alone. Rows of the file that are broken are named and left out.
     """
     from lineal import views
-    from lineal.models import load
     from lineal.tasks import liar as task
 
     statements, broken = task.read(folder, split)
@@ -54,8 +52,7 @@ def liar(
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OptionError(f"--out {out} cannot be a folder: {error}") from None
-    with common.working(f"Loading {model} …"):
-        loaded = load(model, device=device, dtype=dtype)
+    loaded = loading.load(model)
     chosen = statements[:limit]
     verdicts = task.explain(
         loaded,
@@ -67,9 +64,7 @@ def liar(
         unit=unit or "log_odds",
         attribute=attribute,
         baseline=baseline,
-        tol=tol,
-        rule=rule,
-        max_evaluations=max_evaluations,
+        **groups.settings(precision),
     )
     rows, links = [], []
     with (out / LINES).open("w", encoding="utf-8") as lines:
