@@ -164,6 +164,21 @@ def test_the_claim_alone_moves_and_examples_stand_before_it(model: CausalLM) -> 
     assert "1.json" not in verdict.shots
 
 
+def test_a_chat_has_the_same_regions_and_a_begun_answer(model: CausalLM) -> None:
+    asked, example = statements(ROWS[:2])
+    verdict = next(liar.explain(model, [asked], shots=1, pool=[example], chat=True, pick="gold", rule="gauss:2"))
+    record = verdict.record
+    plain = next(liar.explain(model, [asked], shots=1, pool=[example], pick="gold", rule="gauss:2")).record
+    assert record.texts[0].endswith("Answer: (")
+    assert set(record.region_of) == (set(plain.region_of) - {""}) | {"template", "question", "answer"}
+    for name in ("claim", "speaker", "example 1"):
+        words = [[r.tokens[i] for i, region in enumerate(r.region_of) if region == name] for r in (record, plain)]
+        assert words[0] == words[1]
+    assert verdict.explained == asked.label
+    moved = next(liar.explain(model, [asked], chat=True, attribute="claim", rule="gauss:2")).record
+    assert {region for region, score in zip(moved.region_of, moved.scores[0], strict=True) if score} == {"claim"}
+
+
 def test_the_command_writes_pages_lines_and_a_summary(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

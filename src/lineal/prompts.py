@@ -36,26 +36,30 @@ class Marked:
 
     def read_by(self, model: TextModel, truncate: bool) -> Encoded:
         """Tokenise as usual. Raises InputError for a region that is not in the text."""
-        encoded = model.encode((self.text,), truncate)
+        return replace(model.encode((self.text,), truncate), named=self.named())
+
+    def named(self, role: str = "", shift: int = 0) -> tuple[Region, ...]:
+        """Return the regions in text order, `shift` characters further on. Raises InputError for one that is not in the text."""
         found = []
         for name, where in self.regions.items():
             pairs = [where] if isinstance(where, tuple) and len(where) == 2 and isinstance(where[0], int) else where
-            found += [Region(name, start, end) for start, end in regroup.resolve_spans(self.text, pairs)]
-        return replace(encoded, named=tuple(sorted(found, key=lambda region: region.start)))
+            found += [Region(name, start + shift, end + shift, role) for start, end in regroup.resolve_spans(self.text, pairs)]
+        return tuple(sorted(found, key=lambda region: region.start))
 
 
 @dataclass(frozen=True)
 class Chat:
     """Messages through the tokenizer's own chat template.
 
-    messages: {"role": "system" | "user" | "assistant", "content": …} in order. The prompt ends where the assistant begins to answer; when
-    the last message is the assistant's, it is the beginning of the answer and the model goes on from there.
+    messages: {"role": "system" | "user" | "assistant", "content": …} in order; a content is a text, or a `Marked` one whose regions
+    then stand before the message's own, which keeps the rest. The prompt ends where the assistant begins to answer; when the last
+    message is the assistant's, it is the beginning of the answer and the model goes on from there.
 
     Regions: system; example 1 … n, a user message with the assistant's answer to it; question, the last user message; answer, the
     beginning of one. What the template adds is held at its own embedding, region "template". The template's text is tokenised once.
     """
 
-    messages: Sequence[Mapping[str, str]]
+    messages: Sequence[Mapping[str, Any]]
 
     def read_by(self, model: TextModel, truncate: bool) -> Encoded:
         """Apply the template. Raises OptionError without one, InputError for broken messages or a template that rewrites them."""
@@ -65,16 +69,17 @@ class Chat:
         if not messages:
             raise InputError("messages is empty; give at least one {'role': 'user', 'content': …}")
         text = rendered(model.tokenizer, messages, model.card.name)
-        regions = _regions(text, messages)
+        places = _places(text, messages)
+        named = _regions(messages, places, [message["content"] for message in self.messages])
         encoded = model.encode((text,), truncate, add_special=False)  # type: ignore[call-arg]
         special = set(model.tokenizer.all_special_ids)
 
         def role(i: int) -> Role:
             if encoded.ids[i] in special:
                 return "special"
-            return "content" if regroup.first_overlap(encoded.offsets[i], [(r.start, r.end) for r in regions]) >= 0 else "held"
+            return "content" if regroup.first_overlap(encoded.offsets[i], places) >= 0 else "held"
 
-        return replace(encoded, named=regions, roles=tuple(role(i) for i in range(len(encoded))))
+        return replace(encoded, named=named, roles=tuple(role(i) for i in range(len(encoded))))
 
 
 @dataclass(frozen=True)
@@ -133,22 +138,34 @@ def rendered(tokenizer: Any, messages: Sequence[Mapping[str, str]], name: str) -
 
 
 def _checked(message: Any, i: int) -> dict[str, str]:
-    if not isinstance(message, Mapping) or not isinstance(message.get("role"), str) or not isinstance(message.get("content"), str):
+    content = message.get("content") if isinstance(message, Mapping) else None
+    content = content.text if isinstance(content, Marked) else content
+    if not isinstance(content, str) or not isinstance(message.get("role"), str):
         raise InputError(f"message {i + 1} is {str(message)[:60]!r}; each one is {{'role': …, 'content': …}} with two strings")
-    return dict(message)
+    return {**message, "content": content}
 
 
-def _regions(text: str, messages: Sequence[Mapping[str, str]]) -> tuple[Region, ...]:
-    """Find each message in the rendered text, in order."""
-    regions, cursor = [], 0
-    for name, message in zip(_names([message["role"] for message in messages]), messages, strict=True):
+def _places(text: str, messages: Sequence[Mapping[str, str]]) -> list[tuple[int, int]]:
+    """Find each message in the rendered text, in order: (start, end) in characters."""
+    places, cursor = [], 0
+    for message in messages:
         content = message["content"].strip()
         start = text.find(content, cursor)
         if start < 0:
             raise InputError(f"the chat template rewrites the {message['role']} message {content[:40]!r}: its words are not in the prompt")
         cursor = start + len(content)
-        if content:
-            regions.append(Region(name, start, cursor, message["role"]))
+        places.append((start, cursor))
+    return places
+
+
+def _regions(messages: Sequence[Mapping[str, str]], places: Sequence[tuple[int, int]], contents: Sequence[Any]) -> tuple[Region, ...]:
+    """Return a region per message that says something, those that its content has marked before it: the first that fits is a token's."""
+    regions: list[Region] = []
+    for name, message, (start, end), content in zip(_names([m["role"] for m in messages]), messages, places, contents, strict=True):
+        if isinstance(content, Marked):
+            regions += content.named(message["role"], start - (len(content.text) - len(content.text.lstrip())))
+        if end > start:
+            regions.append(Region(name, start, end, message["role"]))
     return tuple(regions)
 
 

@@ -21,7 +21,7 @@ from lineal.errors import InputError, MissingExtraError, OptionError
 from lineal.models import TextModel, load
 from lineal.models.base import Encoded
 from lineal.objectives import Objective
-from lineal.prompts import Marked
+from lineal.prompts import Chat, Marked
 from lineal.session import explain_many
 from lineal.targets import Bound, Choice
 
@@ -44,6 +44,8 @@ HUB_COLUMNS = {
 PUBLISHED_SHARE = 0.1
 """The check of the published notebook: a residual of at most 10 % of |F(text) − F(baseline)|."""
 
+BEGUN = "Answer: ("
+"""What stands before the letter."""
 INSTRUCTION = "How true is the last claim? Choose one option."
 WORDS = {label: label.replace("-", " ").replace("pants fire", "pants on fire") for label in LABELS}
 MENU = "Options: " + " ".join(f"({letter}) {WORDS[label]}" for letter, label in zip(LETTERS, LABELS, strict=True))
@@ -179,13 +181,19 @@ def prompt(statement: Statement, examples: Sequence[Statement] = ()) -> Marked:
     for i, example in enumerate(examples, start=1):
         parts.append((f"example {i}", f"{_question(example)}{LETTERS[LABELS.index(example.label)]})", "\n\n"))
     parts += [("", "Speaker: ", ""), ("speaker", statement.who, "\n"), ("", "Claim: ", ""), ("claim", statement.statement.strip(), "\n")]
-    parts.append(("", "Answer: (", ""))
+    parts.append(("", BEGUN, ""))
     text, spans = "", {}
     for name, piece, after in parts:
         if name:
             spans[name] = (len(text), len(text) + len(piece))
         text += piece + after
     return Marked(text, spans)
+
+
+def as_chat(asked: Marked) -> Chat:
+    """Return a question as a user's message, with the same regions, and the beginning of the answer as the assistant's."""
+    question = asked.text.removesuffix(BEGUN).rstrip()
+    return Chat([{"role": "user", "content": Marked(question, asked.regions)}, {"role": "assistant", "content": BEGUN}])
 
 
 def draw(pool: Sequence[Statement], asked: Statement, shots: int, seed: int = 0) -> list[Statement]:
@@ -210,21 +218,25 @@ def explain(
     seed: int = 0,
     pick: str = "choice",
     unit: str = "log_odds",
+    chat: bool = False,
     **options: Any,
 ) -> Iterator[Verdict]:
     """Yield one explained verdict per statement, in order.
 
     shots, pool, seed: how many examples stand before the question and where they are drawn from. pick: "choice", the label the model
-    prefers, "gold", the published one, or a label. unit: of the explained letter against the five others. options: see
+    prefers, "gold", the published one, or a label. unit: of the explained letter against the five others. chat: ask through the
+    tokenizer's chat template, the answer begun for the model (`as_chat`). options: see
     `lineal.options.Options`; attribute="claim" asks about the claim alone, and runs everything before the speaker only once.
-    Raises OptionError for an unknown label; as `lineal.explain_many`.
+    Raises OptionError for an unknown label or a tokenizer without a template; as `lineal.explain_many`.
     """
     if pick not in ("choice", "gold", *LABELS):
         raise OptionError(f"unknown pick {pick!r}; choose choice, gold or one of {', '.join(LABELS)}")
     reader = load(model)
     asked = [(statement, draw(pool, statement, shots, seed)) for statement in statements]
-    prompts = [prompt(statement, examples) for statement, examples in asked]
-    wanted = _Picked({p.text: statement.label if pick == "gold" else pick for p, (statement, _) in zip(prompts, asked, strict=True)}, unit)
+    marked = [prompt(statement, examples) for statement, examples in asked]
+    prompts: list[Marked | Chat] = [as_chat(one) if chat else one for one in marked]
+    texts = [one.read_by(reader, bool(options.get("truncate"))).texts[0] for one in prompts]
+    wanted = _Picked({text: statement.label if pick == "gold" else pick for text, (statement, _) in zip(texts, asked, strict=True)}, unit)
     for (statement, examples), record in zip(asked, explain_many(reader, prompts, wanted, **options), strict=True):
         assert record.choices is not None, "a choice was explained"
         found = record.choices.model_copy(update={"gold": LABELS.index(statement.label)})
@@ -250,7 +262,7 @@ class _Picked:
 
 
 def _question(statement: Statement) -> str:
-    return f"Speaker: {statement.who}\nClaim: {statement.statement.strip()}\nAnswer: ("
+    return f"Speaker: {statement.who}\nClaim: {statement.statement.strip()}\n{BEGUN}"
 
 
 def _statement(cells: Sequence[str], row: int) -> Statement | Broken:
