@@ -12,7 +12,8 @@ import pytest
 from lineal.attribution import Attribution
 from lineal.views import page, repr_html
 from lineal.views.cells import cells, visible
-from tests.records import HOSTILE, pieces_record, sample_records
+from lineal.views.flow import flow
+from tests.records import HOSTILE, make_record, pieces_record, sample_records
 
 RECORDS = sample_records()
 VOID = {"meta", "input", "br", "col"}
@@ -257,3 +258,20 @@ def test_tints_are_monotone_in_the_score() -> None:
     ordered = sorted(items, key=lambda cell: abs(float(cell.values[0])))
     assert np.all(np.diff([strengths[f"{cell.tokens.start} {cell.tokens.stop}"] for cell in ordered]) >= 0)
     assert strengths[f"{ordered[-1].tokens.start} {ordered[-1].tokens.stop}"] == 1.0
+
+
+def test_a_template_s_own_words_fold_as_one_passage() -> None:
+    text = "You are a helper.\nIs water wet?"
+    words = re.findall(r"\w+|[.?]|\n", text)
+    places, at = [], 0
+    for word in words:
+        at = text.index(word, at)
+        places.append((at, at := at + len(word)))
+    first = words.index("\n") + 1
+    regions = tuple("template" if i < first else "question" for i in range(len(words)))
+    roles = ["held" if name == "template" else "content" for name in regions]
+    scores = [[0.0 if role == "held" else 1.0 for role in roles]]
+    record = make_record([text], words, places, scores, roles=roles, region_of=regions)
+    passages = flow(record)[0].passages
+    assert [(passage.what, passage.quiet) for passage in passages] == [("template", first), ("quiet", 0)]
+    assert "".join(part.text for passage in passages for part in passage.parts) == text

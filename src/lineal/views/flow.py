@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
+from operator import itemgetter
 
 from lineal.attribution import Attribution
 from lineal.views.cells import By, Cell, by_text, cells
@@ -70,8 +71,11 @@ def _all_passages(record: Attribution, parts: tuple[Ink, ...], is_quiet: Callabl
     if TEMPLATE not in record.region_of:
         yield from _passages(parts, is_quiet)
         return
-    for is_template, run in groupby(parts, key=lambda part: _is_template(record, part)):
-        inside = tuple(run)
+    added = [_is_template(record, part) for part in parts]
+    for i in range(1, len(parts) - 1):  # blanks between two words of the template are the template's
+        added[i] |= parts[i].cell is None and added[i - 1] and _is_template(record, parts[i + 1])
+    for is_template, run in groupby(zip(added, parts, strict=True), key=itemgetter(0)):
+        inside = tuple(part for _, part in run)
         if is_template:
             yield Passage(inside, sum(part.cell is not None for part in inside), TEMPLATE)
         else:
