@@ -36,13 +36,11 @@ def compare(
         Path | None, typer.Option("--out", metavar="FILE", help="Write FILE.html: all methods on one page.", show_default=False)
     ] = None,
     trust: common.Trust = False,
-    device: common.Device = None,
-    dtype: common.Dtype = None,
+    loading: groups.Loading,
 ) -> None:
     """Compare methods on one text: scores, sums, rank agreement, gradients, seconds."""
     from lineal import specs, views
     from lineal.comparison import compare as run
-    from lineal.models import load
     from lineal.prompts import Generation
     from lineal.targets import Steps
     from lineal.trust import examine
@@ -52,8 +50,7 @@ def compare(
     common.check_out(out)
     common.check_trust(trust, layer)
     given = common.read_text(text)
-    with common.working(f"loading {model}"):
-        loaded = load(model, device=device, dtype=dtype)
+    loaded = loading.load(model)
     wanted = None if generate is not None else specs.target(target, unit)
     names = [name.strip() for name in methods.split(",") if name.strip()]
     how = {"baseline": baseline, **groups.settings(precision), "truncate": truncate, "layer": common.layer_of(layer)}

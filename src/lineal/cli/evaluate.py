@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from lineal.cli import common
+from lineal.cli import common, groups
 from lineal.errors import InputError, MissingExtraError
 from lineal.metrics.catalogue import CATALOGUE
 from lineal.record import write_whole
@@ -20,6 +20,7 @@ METRICS_HELP = (
 )
 
 
+@groups.takes_groups
 def evaluate(
     model: common.ModelName,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="One text per line; of tab-separated lines the last field, or --column.")],
@@ -45,8 +46,8 @@ def evaluate(
     rule: common.Rule = "adaptive",
     truncate: common.Truncate = False,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for tables, figure and records.")] = Path("evaluation"),
-    device: common.Device = None,
-    dtype: common.Dtype = None,
+    *,
+    loading: groups.Loading,
 ) -> None:
     """Measure methods on many texts: what happens to the answer when the tokens they call strongest are removed?
 
@@ -55,7 +56,6 @@ def evaluate(
     """
     from lineal import specs
     from lineal.evaluation import evaluate as run
-    from lineal.models import load
     from lineal.views.evaluation import evaluation_csv, evaluation_markdown, evaluation_rows, plot_evaluation
     from lineal.views.plot import save_plot
 
@@ -63,8 +63,7 @@ def evaluate(
     unfinished = out / "unfinished.jsonl"
     if unfinished.exists():
         typer.echo(f"going on from {unfinished}", err=True)
-    with common.working(f"loading {model}"):
-        loaded = load(model, device=device, dtype=dtype)
+    loaded = loading.load(model)
     with common.working("measuring") as status:
         found = run(
             loaded,
