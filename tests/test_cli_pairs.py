@@ -52,6 +52,23 @@ def test_trust_stands_on_the_page_of_a_pair(folder: str, reader: str, tmp_path: 
         assert (tmp_path / "pair.html").read_text(encoding="utf-8").count('class="trust"') == 1
 
 
+def test_trust_stands_below_every_match_and_below_interactions(
+    folder: str, reader: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    documents, page = tmp_path / "documents.txt", tmp_path / "page.html"
+    documents.write_text(f"{B}\n{A}\n{B} {A}\n", encoding="utf-8")
+    how = ("--rule", "gauss:4", "--trust", "--out", str(page))
+    code, out, err = run(capsys, "match", folder, A, "--documents", str(documents), "--top", "2", *how)
+    assert code == 0, err
+    assert out.count("Do the parts add up?") == 2
+    assert "document 2" in out
+    assert page.read_text(encoding="utf-8").count('class="trust"') == 2
+    code, out, err = run(capsys, "interactions", reader, "a tepid film", "a glorious mess", *how)
+    assert code == 0, err
+    assert out.count("Do the scores add up?") == 1
+    assert page.read_text(encoding="utf-8").count('class="trust"') == 1
+
+
 def test_matches_are_ranked_and_written(folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "documents.txt").write_text(f"{LONG}\n\n{B}\n{A}\n", encoding="utf-8")
     documents = ("--documents", str(tmp_path / "documents.txt"))

@@ -19,6 +19,7 @@ def interactions(
     *,
     target: common.TargetSpec = None,
     unit: common.Unit = None,
+    trust: common.Trust = False,
     shared: Shared,
 ) -> None:
     """Show which words act together: what every two words add beyond what each adds alone (Integrated Hessians).
@@ -27,9 +28,15 @@ def interactions(
     """
     from lineal import specs
     from lineal.interactions import explain_interactions
+    from lineal.trust import examine
 
     loaded = shared.load(model)
     given = common.read_text(text)
+    asked = (given if text2 is None else (given, text2), specs.target(target, unit))
     with common.working("Following the path from baseline to text …"):
-        found = explain_interactions(loaded, given if text2 is None else (given, text2), specs.target(target, unit), **shared.settings)
-    shared.deliver(found)
+        found = explain_interactions(loaded, *asked, **shared.settings)
+    panels = []
+    if trust:  # what is examined is the row sums, which are Integrated Gradients
+        own = found.attribution
+        panels = common.examined([own], lambda one: examine(loaded, *asked, record=one, **shared.settings)[1], quiet=shared.as_json)
+    shared.deliver(found, panels)

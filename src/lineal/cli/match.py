@@ -22,14 +22,25 @@ def match(
     top: Annotated[int, typer.Option("--top", help="Explain so many of the best documents; all are ranked.")] = 10,
     similarity: SimilarityName = "cosine",
     mode: ModeName = "auto",
+    trust: common.Trust = False,
     shared: Shared,
 ) -> None:
     """Rank documents by similarity to a query and show the words behind every match."""
+    from lineal.pair_trust import examine_pair
     from lineal.pairs import explain_matches
 
     lines = _read(documents)
     loaded = shared.load(model, figures=False)
-    shared.deliver(explain_matches(loaded, common.read_text(query), lines, top=top, similarity=similarity, mode=mode, **shared.settings))
+    asked = common.read_text(query)
+    how = {"similarity": similarity, "mode": mode, **shared.settings}
+    found = explain_matches(loaded, asked, lines, top=top, **how)
+    panels = []
+    if trust:
+        names = [f"document {number + 1}" for number in found.order]
+        panels = common.examined(
+            found.pairs, lambda pair: examine_pair(loaded, asked, pair.b.text, record=pair, **how)[1], quiet=shared.as_json, names=names
+        )
+    shared.deliver(found, panels)
 
 
 def _read(path: Path) -> list[str]:

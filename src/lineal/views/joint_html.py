@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
 from lineal.interaction_matrix import Interactions
 from lineal.views import joint_summary, summary
 from lineal.views.cells import short, visible
@@ -11,8 +15,8 @@ from lineal.views.pair_html import cells_of, data
 from lineal.views.tinted import tinted_texts
 
 
-def interactions_page(record: Interactions, *, title: str | None = None) -> str:
-    """Return a whole HTML page about what every two words do together."""
+def interactions_page(record: Interactions, *, title: str | None = None, panels: Sequence[Markup] = ()) -> str:
+    """Return a whole HTML page about what every two words do together. panels: further HTML below the drawings (`trust_panel`)."""
     drawn = grid(record)
     own = record.attribution
     return _render(
@@ -21,6 +25,7 @@ def interactions_page(record: Interactions, *, title: str | None = None) -> str:
         summary=joint_summary,
         record=record,
         grid=drawn,
+        panels=panels,
         texts=tinted_texts(record),
         whole=summary.quantity(own),
         details=details(own) | {"Method": f"Integrated Hessians; path: {own.path}; rule: {own.rule}"},

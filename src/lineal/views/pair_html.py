@@ -72,8 +72,11 @@ def pair_page(record: PairAttribution, *, title: str | None = None, panels: Sequ
     return _page("pair.html", title=visible(heading), drawings=[drawing], panels=panels, **data(record, [drawing.cells]))
 
 
-def matches_page(matches: Matches, *, title: str | None = None) -> str:
-    """Return a whole HTML page about a query and its ranked documents: the words behind every match, the matrices folded away."""
+def matches_page(matches: Matches, *, title: str | None = None, panels: Sequence[Markup] = ()) -> str:
+    """Return a whole HTML page about a query and its ranked documents: the words behind every match, the matrices folded away.
+
+    panels: further HTML, one per explained document (`trust_panel`).
+    """
     drawings = [Drawing(number, pair, grid(pair)) for number, pair in enumerate(matches.pairs)]
     rest = list(zip(matches.order, matches.similarities, strict=True))[len(drawings) :]
     return _page(
@@ -81,6 +84,7 @@ def matches_page(matches: Matches, *, title: str | None = None) -> str:
         title=visible(title or f"Matches of “{short(matches.query, 60)}”"),
         matches=matches,
         drawings=drawings,
+        panels=panels,
         rest=rest,
         **data(matches, [drawing.cells for drawing in drawings]),
     )
