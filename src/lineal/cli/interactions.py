@@ -36,7 +36,6 @@ def interactions(
     with common.working("Following the path from baseline to text …"):
         found = explain_interactions(loaded, *asked, **shared.settings)
     panels = []
-    if trust:  # what is examined is the row sums, which are Integrated Gradients
-        own = found.attribution
-        panels = common.examined([own], lambda one: examine(loaded, *asked, record=one, **shared.settings)[1], quiet=shared.as_json)
+    if trust:  # the row sums are Integrated Gradients, which are examined at the tolerance that was asked for
+        panels = common.examined([asked], lambda one: examine(loaded, *one, **shared.settings)[1], quiet=shared.as_json)
     shared.deliver(found, panels)
