@@ -255,3 +255,11 @@ def test_prompts_with_the_same_prefix_run_it_once(model: CausalLM) -> None:
     session = Session(model, None, None, Options(attribute="doctor|nurse", rule="gauss:4"))
     list(session.run([start + "doctor works.", start + "nurse works."]))
     assert len(session.prefixes) == 1
+
+
+def test_a_long_generation_keeps_reverse_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    measured: list[int] = []
+    monkeypatch.setattr("lineal.session.costs", lambda model, problem: measured.append(problem.k))
+    record = lineal.explain_generation(tiny_lm.llama(), "the man works as", continuation=" a doctor" * 20, rule="gauss:2")
+    assert len(record.targets) >= 16
+    assert measured == [], "tangent passes serve all steps or none"

@@ -59,7 +59,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "options": {"errors", "methods", "regions", "specs"},
     "session": LOW | RECORD | MIDDLE | {"options", "specs", "methods", "prompts", "regions", "costs", "tangents"},
     "pairs": LOW | RECORD | MIDDLE | {"specs", "methods", "costs", "tangents", "options", "session"},
-    "tasks": RECORD | {"models", "objectives", "prompts", "targets", "session"},
+    "tasks": RECORD | {"models", "objectives", "prompts", "continuations", "session"},
     "interactions": {"errors", "interaction_matrix", "methods", "models", "objectives", "paths", "quadrature", "options", "session"},
     "trust": {"errors", "attribution", "baselines", "judge", "metrics", "models", "readings", "removal", "options", "session"}
     | {"methods", "objectives"},

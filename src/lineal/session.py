@@ -184,9 +184,12 @@ class Session:
         return Case(self.model, encoded, starts, end, tuple(moving), objective, self.schedule_for, self._prefix(encoded, moving, objective))
 
     def _mode(self, case: Case) -> Mode:
-        """Return how derivatives are computed: by tangent passes where outputs are many and that was measured to be cheaper."""
+        """Return how derivatives are computed: by tangent passes where outputs are many and that was measured to be cheaper.
+
+        Never for a generation: steps that have converged are to cost no further pass, and a tangent pass serves all steps or none.
+        """
         plain = self.entry is None and case.prefix is None and not self.budget.recompute and branches(case.objective) == NO_BRANCHES
-        if not plain or len(case.objective.names) < MANY_OUTPUTS:
+        if not plain or case.encoded.steps or len(case.objective.names) < MANY_OUTPUTS:
             return Mode.REVERSE
         problem = case.problem(Straight(case.starts[0], case.end))
         cheapest = costs(self.model, problem).cheapest(problem.k, sum(case.moving))

@@ -5,14 +5,27 @@ Each target says its cost of binding. The names and units it yields are those of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from lineal.continuations import Choice, Continuation, Contrast, NextToken, Steps, choice, continuation, contrast, follow, next_token, score
+from lineal.continuations import (
+    Bound,
+    Choice,
+    Continuation,
+    Contrast,
+    NextToken,
+    Steps,
+    choice,
+    continuation,
+    contrast,
+    follow,
+    next_token,
+    score,
+)
 from lineal.errors import InputError, OptionError
 from lineal.heads import AnswerSpan, Entities, WordLabel, ZeroShot, answer_span, entities, word_label, zero_shot
 from lineal.models.base import Encoded, Head, TextModel, answer, require
@@ -21,7 +34,6 @@ from lineal.models.vocabulary import spell, token_id
 from lineal.objectives import (
     ClassScore,
     Embedding,
-    Objective,
     Similarity,
     Together,
     TokenScore,
@@ -65,8 +77,6 @@ __all__ = [
     "word_label",
     "zero_shot",
 ]
-
-Bound = Callable[[Encoded], Objective]
 
 
 class Target(Protocol):

@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from lineal.attribution import Attribution
+from lineal.continuations import Bound, Choice
 from lineal.errors import InputError, MissingExtraError, OptionError
 from lineal.models import TextModel, load
 from lineal.models.base import Encoded
 from lineal.objectives import Objective
 from lineal.prompts import Chat, Marked
 from lineal.session import explain_many
-from lineal.targets import Bound, Choice
 
 LABELS = ("pants-fire", "false", "barely-true", "half-true", "mostly-true", "true")
 """The six classes, from the worst to the best."""
