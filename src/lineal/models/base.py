@@ -164,6 +164,10 @@ class Adapter:
         """Return the answer itself; adapters with a vocabulary override this."""
         return states
 
+    def own(self, features: dict[str, Tensor]) -> Tensor | None:
+        """Return what the module's plain forward answers to token ids (at the last position); None where `run` is nothing else."""
+        return None
+
 
 def word_embeddings(network: Any) -> nn.Embedding:
     """Return the network's layer from token ids to vectors. Raises ModelError when it has none (byte hashes, bags of words)."""
@@ -212,8 +216,9 @@ def check_fidelity(model: TextModel, encoded: Encoded) -> bool:
     """Raise FidelityError unless running from embeddings equals running from ids, for this text; return whether padding is invisible.
 
     Catches what makes an attribution explain another model than the one that runs: positions or segment ids lost, embedding scales
-    applied twice or never, pooling that looks at ids. The third forward pass, with one padded position, tells whether texts of
-    different lengths may share a batch. Three forward passes.
+    applied twice or never, pooling that looks at ids; and, where the adapter does not simply call the module, an answer that is not the
+    module's own. Another forward pass, with one padded position, tells whether texts of different lengths may share a batch. Three
+    forward passes, or four.
     """
     features = {name: value[None].to(model.device) for name, value in encoded.features.items()}
     positions = last_positions(model, encoded)
@@ -222,15 +227,22 @@ def check_fidelity(model: TextModel, encoded: Encoded) -> bool:
     with evaluating(model.module), torch.no_grad():
         with _running(model, "token ids"):
             plain = model.read(model.run(features, None, where), None)
+            own = model.own(features) if isinstance(model, Adapter) else None
         embeds = model.embed(features["input_ids"])
         with _running(model, "input embeddings"):
             embedded = model.read(model.run(features, embeds, where), None)
             stretched = _stretched(model, padded, torch.nn.functional.pad(embeds, (0, 0, 0, 1)), where)
     if not torch.isfinite(plain).all():
         raise ModelError(f"{model.card.name} answers with NaN or infinity for the plain text {encoded.texts[0][:60]!r}")
-    gap = float((plain.double() - embedded.double()).abs().max())
     scale = max(1.0, float(plain.double().abs().max()))
     limit = FIDELITY.get(plain.dtype, 1e-3) * scale
+    if own is not None and not (own.shape == plain.shape and (own.double() - plain.double()).abs().max() <= limit):
+        raise FidelityError(
+            f"{model.card.name} ({model.card.architecture}) answers otherwise than its own plain forward from token ids: shapes "
+            f"{tuple(plain.shape)} and {tuple(own.shape)}, largest values {float(plain.abs().max()):.4g} and {float(own.abs().max()):.4g}. "
+            "An attribution would explain another quantity than the model's answer, so nothing was computed; please report this model."
+        )
+    gap = float((plain.double() - embedded.double()).abs().max())
     if not gap <= limit:
         raise FidelityError(
             f"{model.card.name} ({model.card.architecture}) answers differently from input embeddings than from token ids: "

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lineal.models.base import Encoded, card, entered, evaluating, tokenise
+from lineal.errors import FidelityError
+from lineal.models.base import FIDELITY, Encoded, card, entered, evaluating, tokenise
 from lineal.models.generative import Generative
 
 
@@ -22,9 +23,10 @@ class CausalLM(Generative):
     """
 
     def __init__(self, module: Any, tokenizer: Any, name: str, revision: str | None = None) -> None:
-        """Wrap a live model: two forwards over four tokens decide how logits are read."""
+        """Wrap a live model: up to three forwards over four tokens decide how logits are read."""
         super().__init__(module, module, tokenizer, card(name, "causal", module, module, revision))
         self._linear = _linear_head(module)
+        self._keeps = _keeps_logits(module)
 
     def encode(self, texts: Sequence[str], truncate: bool = False, add_special: bool = True) -> Encoded:
         """Tokenise one prompt, special tokens as the tokenizer adds them (add_special=False: the prompt spells them itself)."""
@@ -40,9 +42,24 @@ class CausalLM(Generative):
         if self._linear is not None:
             hidden: Tensor = self.module.base_model(**inputs)[0]
             return hidden[rows, positions]
+        if not self._keeps:
+            every: Tensor = self.module(**inputs).logits
+            return every[rows, positions]
         kept, where = torch.unique(positions, return_inverse=True)
         logits: Tensor = self.module(**inputs, logits_to_keep=kept).logits
+        if logits.shape[1] != len(kept):
+            raise FidelityError(
+                f"{self.card.name} ({self.card.architecture}) answers at {logits.shape[1]} positions where {len(kept)} "
+                f"{'was' if len(kept) == 1 else 'were'} asked for, though on four tokens it kept to logits_to_keep: which answer belongs "
+                "to which position cannot be told"
+            )
         return logits[rows, where.to(rows.device)]
+
+    def own(self, features: dict[str, Tensor]) -> Tensor:
+        """Return the module's own logits (n, 1, V) at the last position."""
+        wanted = {"logits_to_keep": 1} if self._keeps else {}
+        logits: Tensor = self.module(**features, use_cache=False, **wanted).logits
+        return logits[:, -1:]
 
     def read(self, states: Tensor, rows: tuple[int, ...] | None) -> Tensor:
         """Return logits (n, p, V), or only the wanted `rows` of the vocabulary."""
@@ -111,3 +128,16 @@ def _linear_head(module: Any) -> nn.Module | None:
         whole = module(input_ids=ids, use_cache=False).logits
         split = head(module.base_model(input_ids=ids, use_cache=False)[0])
     return head if whole.shape == split.shape and torch.allclose(whole, split.to(whole), rtol=1e-4, atol=1e-5) else None
+
+
+def _keeps_logits(module: Any) -> bool:
+    """Return whether the module computes logits at the wanted positions alone when asked to; many forwards swallow the request unread."""
+    ids, wanted = (torch.tensor(of, device=module.get_input_embeddings().weight.device) for of in ([[0, 1, 2, 3]], [1, 3]))
+    with evaluating(module), torch.no_grad():
+        try:
+            some = module(input_ids=ids, use_cache=False, logits_to_keep=wanted).logits
+        except TypeError:
+            return False
+        whole = module(input_ids=ids, use_cache=False).logits[:, wanted]
+    rounding = FIDELITY.get(whole.dtype, 1e-3) * float(whole.abs().max())
+    return some.shape == whole.shape and bool((some - whole).abs().max() <= rounding)

@@ -40,6 +40,10 @@ class SequenceClassifier(Adapter):
         rows = torch.arange(len(hidden), device=hidden.device)
         return self._last(hidden[rows, last_token(features, self.module.config)])  # type: ignore[no-any-return]
 
+    def own(self, features: dict[str, Tensor]) -> Tensor | None:
+        """Return the module's own class scores (n, C)."""
+        return None if self._last is None else self.module(**features).logits
+
 
 class CrossEncoderModel(SequenceClassifier):
     """A live `CrossEncoder` of sentence-transformers: pairs in, scores out. Unit "prob" is its `predict`, where that is a sigmoid."""
