@@ -9,7 +9,7 @@ import transformers
 
 import lineal
 from lineal import targets
-from lineal.errors import FidelityError
+from lineal.errors import FidelityError, InputError, OptionError
 from tests import tiny
 
 TEXT = "the tepid movie was a glorious mess."
@@ -66,3 +66,18 @@ def test_an_answer_that_is_not_the_modules_own_is_refused() -> None:
     model = lineal.load(Shifted(transformers.Gemma2Config(**GEMMA)).eval(), tiny.tokenizer(decoder=True), task="text-generation")
     with pytest.raises(FidelityError, match="its own plain forward"):
         lineal.explain(model, TEXT, targets.next_token(10, unit="logit"))
+
+
+def test_a_third_text_is_refused_not_ignored() -> None:
+    model = lineal.load(tiny.bert_classifier(), tiny.tokenizer())
+    with pytest.raises(InputError, match="one text, or a pair of two; 3 were given"):
+        lineal.explain(model, ("a film", "a mess", "a man"))
+    with pytest.raises(InputError, match="0 were given"):
+        lineal.explain(model, ())
+
+
+def test_a_kind_of_model_without_a_question_of_its_own_says_so() -> None:
+    model = lineal.load(tiny.bert_classifier(), tiny.tokenizer())
+    model.card = model.card.model_copy(update={"kind": "pair encoder"})
+    with pytest.raises(OptionError, match="is of kind pair encoder, which has no question of its own; give a target"):
+        lineal.explain(model, TEXT)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -196,3 +198,12 @@ def test_results_and_views_load_without_torch() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == [], f"importing {', '.join(light)} also loads {done.stdout.strip()}"
+
+
+def test_every_library_that_is_imported_is_declared() -> None:
+    project = tomllib.loads((SOURCE.parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = [*project["dependencies"], *(one for name, more in project["optional-dependencies"].items() if name != "dev" for one in more)]
+    named = {re.split(r"[<>=\[]", one)[0].replace("scikit-learn", "sklearn").replace("-", "_") for one in wanted}
+    optional = {"pandas", "IPython", "setfit"}  # taken when the caller has them, which a clear error says
+    used = {library for module in MODULES for library in imports_of(module)[1]} - set(sys.stdlib_module_names)
+    assert used - named - optional == set()

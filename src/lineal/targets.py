@@ -231,9 +231,14 @@ own_embedding, similar, label, labels, fill = OwnEmbedding, Similar, Label, Labe
 
 
 def default(model: TextModel) -> Target:
-    """Return what a model is asked when nothing is said: its own embedding, the predicted label, or the next token."""
+    """Return what a model is asked when nothing is said: its own embedding, the predicted label, or the next token.
+
+    Raises OptionError for a kind of model that has no such question.
+    """
     choices: dict[str, Target] = {"encoder": OwnEmbedding(), "classifier": Label(), "causal": NextToken(), "seq2seq": NextToken()}
     choices |= {"tagger": Entities(), "reader": AnswerSpan(), "masked": Fill()}
+    if model.card.kind not in choices:
+        raise OptionError(f"{model.card.name} is of kind {model.card.kind}, which has no question of its own; give a target")
     return choices[model.card.kind]
 
 

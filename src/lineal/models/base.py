@@ -301,6 +301,8 @@ def tokenise(
     special tokens itself, as a chat template does. Raises InputError for something that is no
     text or empty, TooLongError (naming both lengths) unless `truncate`; OptionError for a tokenizer without offsets.
     """
+    if not 1 <= len(texts) <= 2:
+        raise InputError(f"a model reads one text, or a pair of two; {len(texts)} were given; for many texts use explain_many")
     for text in texts:
         if not isinstance(text, str):
             raise InputError(f"a text must be a string, not {type(text).__name__}; for many texts use explain_many")
