@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from lineal import Attribution, LinealError, Stop, load_result
 from lineal.attribution import ModelCard
-from lineal.errors import InputError, ResultError
+from lineal.errors import InputError, OptionError, ResultError
 
 TEXT = "Unfathomably good. It isn't bad!\nBuy it"
 
@@ -165,3 +166,20 @@ def test_two_texts_keep_their_words_apart() -> None:
     pair = record(texts=("ab", "ab"), **fields)
     assert pair.words().tokens == ("ab", "ab")
     assert pair.spans("a", segment=1).segments == (0, 1)
+
+
+@pytest.mark.parametrize("level", ["banana", "span", "", "words", None])
+def test_an_unknown_level_is_an_error(level: Any) -> None:
+    whole = record()
+    with pytest.raises(OptionError, match="spans" if level == "span" else "token, word, sentence, region"):
+        whole.by(level)
+
+
+def test_what_is_summed_cannot_be_taken_apart() -> None:
+    whole = record()
+    assert whole.words().by("word") == whole.words(), "the same level is the same result"
+    assert whole.words().sentences().scores.shape == whole.sentences().scores.shape
+    for coarse in (whole.sentences(), whole.spans("good")):
+        for finer in (coarse.words, lambda coarse=coarse: coarse.by("token")):
+            with pytest.raises(ResultError, match=f"per {coarse.level}.*before"):
+                finer()

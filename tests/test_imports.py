@@ -29,7 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "objectives": {"errors"},
     "regroup": {"errors", "quadrature.contract"},
     "record": {"errors", "quadrature.contract"},
-    "attribution": {"record", "regroup", "quadrature.contract"},
+    "attribution": {"errors", "record", "regroup", "quadrature.contract"},
     "pair_attribution": {"errors", "record", "attribution", "regroup", "quadrature.contract"},
     "interaction_matrix": {"record", "attribution", "regroup"},
     "stored": {"errors", "record", "attribution", "pair_attribution", "interaction_matrix"},
@@ -60,7 +60,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "generation": RECORD | {"models", "prompts", "targets", "options", "session"},
     "options": {"errors", "methods", "regions", "specs"},
     "session": LOW | RECORD | MIDDLE | {"options", "specs", "methods", "prompts", "regions", "costs", "tangents"},
-    "pairs": LOW | RECORD | MIDDLE | {"specs", "methods", "costs", "tangents", "options", "session"},
+    "pairs": LOW | RECORD | MIDDLE | {"prompts", "specs", "methods", "costs", "tangents", "options", "session"},
     "tasks": RECORD | {"models", "objectives", "prompts", "continuations", "session"},
     "interactions": {"errors", "interaction_matrix", "methods", "models", "objectives", "paths", "quadrature", "options", "session"},
     "trust": {"errors", "attribution", "baselines", "judge", "metrics", "models", "readings", "removal", "options", "session"}
@@ -69,7 +69,19 @@ MAY_IMPORT: dict[str, set[str]] = {
     "comparison": {"errors", "attribution", "models", "generation", "session"},
     "views.compare": RECORD | {"views", "metrics.agreement"},
     "views.evaluation": {"errors", "views", "metrics"},
-    "evaluation": {"errors", "attribution", "judge", "metrics", "models", "objectives", "readings", "options", "session", "unfinished"},
+    "evaluation": {
+        "errors",
+        "attribution",
+        "judge",
+        "prompts",
+        "metrics",
+        "models",
+        "objectives",
+        "readings",
+        "options",
+        "session",
+        "unfinished",
+    },
     "lineal": RECORD
     | {"quadrature", "models", "baselines", "targets", "prompts", "methods", "metrics", "session", "generation", "pairs"}
     | {"evaluation", "comparison", "interactions"},

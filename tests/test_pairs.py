@@ -420,7 +420,7 @@ def test_matches_with_long_documents_use_mixed_passes() -> None:
         (lambda m: lineal.explain_matches(m, A, []), InputError, "no document"),
         (lambda m: lineal.explain_matches(m, A, B), InputError, "list"),
         (lambda m: lineal.explain_matches(m, A, [B], top=0), InputError, "top"),
-        (lambda m: lineal.explain_matches(m, A, [B, ""]), InputError, "document 1"),
+        (lambda m: lineal.explain_matches(m, A, [B, ""]), InputError, r"documents\[1\]: "),
     ],
 )
 def test_bad_input_is_said_clearly(call: Any, error: type[Exception], words: str) -> None:

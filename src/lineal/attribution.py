@@ -17,11 +17,14 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from lineal import regroup
+from lineal.errors import OptionError, ResultError, listing
 from lineal.quadrature.contract import Stop
 from lineal.record import Array, Reason, Record, frozen
 
 Role = Literal["content", "special", "held"]
 Level = Literal["token", "word", "sentence", "span", "region"]
+LEVELS: tuple[Level, ...] = ("token", "word", "sentence", "region")
+"""What a result can be grouped by without saying more."""
 
 
 class ModelCard(BaseModel):
@@ -234,15 +237,30 @@ class Attribution(Record):
         return found
 
     def by(self, level: Level) -> Attribution:
-        """Return the result at a level: token (itself), word, sentence or region."""
+        """Return the result at a level: token, word, sentence or region. The level it has is the result itself.
+
+        Raises OptionError for any other level, ResultError for one that lies below the result's own.
+        """
+        if level == "span":
+            raise OptionError("there is no level 'span' by itself; name the spans: result.spans(…)")
+        if level not in LEVELS:
+            raise OptionError(f"unknown level {level!r}; choose one of {listing(LEVELS)}")
+        singles = [[i] for i in range(len(self.tokens))]
         groupings = {"word": self.words, "sentence": self.sentences, "region": self.regions}
-        return groupings[level]() if level in groupings else self
+        return groupings[level]() if level in groupings else self._regrouped(singles, "token")
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows. Found by name, so that the record itself depends on no view."""
         return str(import_module("lineal.views").repr_html(self))
 
     def _regrouped(self, groups: regroup.Groups, level: Level) -> Attribution:
+        same, apart = level == self.level and level != "span", level == "token" or self.level not in ("token", "word")
+        if same:
+            return self
+        if apart:
+            raise ResultError(
+                f"this result is per {self.level}, a sum that cannot be taken apart; group the result that was there before, per token"
+            )
         firsts = [group[0] for group in groups]
         fields = {
             "tokens": tuple(self._spelling(group) for group in groups),

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lineal import metrics as m
+from lineal import prompts
 from lineal.attribution import Attribution
 from lineal.errors import InputError, OptionError
 from lineal.judge import Judge, operator, removable
@@ -119,8 +120,13 @@ def evaluate(
     and column, randomisation one more and a copy of the model. Raises OptionError for unknown names, for metrics that need a
     probability where there is none, and for a file of another run.
     """
-    if isinstance(texts, str):
-        raise InputError("evaluate takes a list of texts; for one string there is lineal.trust.examine")
+    prompts.check_list(texts, "evaluate", "lineal.trust.examine")
+    texts = list(texts)
+    for row, text in enumerate(texts):
+        try:
+            prompts.check(text)
+        except InputError as error:
+            raise type(error)(f"texts[{row}]: {error}") from error
     loaded = load(model)
     methods = default_methods(loaded) if methods is None else methods
     removals = default_removals(loaded) if removals is None else removals

@@ -41,7 +41,7 @@ class WordLabel:
         def bound(encoded: Encoded) -> TokenScore:
             i = _token_of(encoded, self.word, self.occurrence)
             c = int(answer(model, encoded, (i,))[0].argmax()) if chosen is None else chosen
-            return TokenScore((i,), (c,), (f"“{self.word}” as {head.labels[c]}",), unit)
+            return TokenScore((i,), (c,), (f"“{self.word}” as {head.names[c]}",), unit)
 
         return bound
 
@@ -67,7 +67,7 @@ class Entities:
             found = [(i, c) for i, c in zip(words, labels, strict=True) if c != outside]
             if not found:
                 raise InputError(f"the model finds nothing but {self.outside} in {encoded.texts[0][:60]!r}; name a word: word_label('…')")
-            names = tuple(f"“{_word(encoded, i)}” as {head.labels[c]}" for i, c in found)
+            names = tuple(f"“{_word(encoded, i)}” as {head.names[c]}" for i, c in found)
             return TokenScore(tuple(i for i, _ in found), tuple(c for _, c in found), names, unit)
 
         return bound

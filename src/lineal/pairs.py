@@ -8,14 +8,15 @@ terms, column terms and the matrix t_i · t_j, exactly (`lineal.PairAttribution`
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
 
-from lineal import baselines, specs, targets
+from lineal import baselines, prompts, specs, targets
 from lineal.attribution import Attribution
 from lineal.costs import Costs, costs
 from lineal.errors import InputError, OptionError, listing
@@ -92,8 +93,9 @@ def explain_pair(
     trust cells smaller than `PairAttribution.error` by themselves.
     """
     for text in (a, b):
-        if not isinstance(text, str):
+        if isinstance(text, (list, tuple)):
             raise InputError(f"explain_pair takes two strings, not {type(text).__name__}; one query and many documents: explain_matches")
+        prompts.check_string(text)
     return _pairs(model, model_b, baseline, baseline_b, options).explain(a, [b])[0]
 
 
@@ -113,9 +115,12 @@ def explain_matches(
     The query's token vectors are computed once. Cost: one forward pass per document, then one explanation per document in `top`.
     Raises InputError when there is no document, naming the number of one that is empty or too long; the rest is as in `explain_pair`.
     """
-    if isinstance(documents, str):
-        raise InputError("explain_matches takes a list of documents; for one string use explain_pair")
+    prompts.check_list(documents, "explain_matches", "explain_pair", "documents")
+    prompts.check_string(query)
     given = list(documents)
+    for number, document in enumerate(given):
+        with _of(number):
+            prompts.check_string(document)
     if not given:
         raise InputError("there is no document to match the query with")
     if top is not None and top < 1:
@@ -224,10 +229,8 @@ class Pairs:
         """(n,) similarity of every document to the query: one forward pass each, in batches."""
         encoded = []
         for number, document in enumerate(documents):
-            try:
+            with _of(number):
                 encoded.append(self.second.model.encode([document], self.options.truncate))
-            except InputError as error:
-                raise type(error)(f"document {number}: {error}") from None
         one = _embed(self.first, [self.first.model.encode([query], self.options.truncate)])[0]
         many = _embed(self.second, encoded)
         lengths = np.linalg.norm(one) * np.linalg.norm(many, axis=1) if self.kind == "cosine" else 1.0
@@ -366,6 +369,15 @@ def _side(half: Half, baseline: str) -> Side:
         stop=next((stop for stop in integral.stops if not stop.converged), Stop.CONVERGED),
         **encoded.marks,
     )
+
+
+@contextmanager
+def _of(number: int) -> Iterator[None]:
+    """Say in errors of a text which of the documents it is."""
+    try:
+        yield
+    except InputError as error:
+        raise type(error)(f"documents[{number}]: {error}") from error
 
 
 def _columns(problem: Problem) -> list[int]:

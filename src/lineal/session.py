@@ -73,13 +73,14 @@ def explain(
     not trust scores smaller than `Attribution.error`.
     """
     if (text is None) == (messages is None):
-        raise InputError("give a text or messages, one of the two")
+        raise InputError(f"give a text or messages, one of the two{'' if text else '; ' + prompts.MISSING.format(text)}")
     text = prompts.Chat(messages) if messages is not None else text
-    if isinstance(text, (list, set, dict)):
+    prompts.check(text)
+    if isinstance(text, list):
         raise InputError(
             f"text is a {type(text).__name__}; explain takes one string, or a tuple of two for a pair; many texts: explain_many"
         )
-    return next(explain_many(model, [text], target, baseline=baseline, **options))
+    return next(Session(load(model), target, baseline, options_from(options)).run([text]))
 
 
 @lists_options
@@ -95,14 +96,14 @@ def explain_many(
     """Yield the explanation of each text, in order; path points of up to 64 texts share batches.
 
     texts: any iterable, read lazily, up to 64 ahead. progress: True shows a bar on standard error; a function is called with the number of
-    gradients of each finished batch. The rest is as in `explain`; a bad text raises when its turn to be read comes.
+    gradients of each finished batch. The rest is as in `explain`; a bad text raises InputError, with its place in `texts` (from 0), when
+    its turn to be read comes. Rows of a data set are no texts: pass row["text"], or the column.
     """
-    if isinstance(texts, str):
-        raise InputError("explain_many takes a list of texts; for one string use explain")
+    prompts.check_list(texts, "explain_many", "explain")
     session = Session(load(model), target, baseline, options_from(options))
     if progress is True:
         return _with_bar(session, list(texts))
-    return session.run(texts, None if progress is False else progress)
+    return session.run(texts, None if progress is False else progress, numbered=True)
 
 
 class Session:
@@ -139,15 +140,16 @@ class Session:
         self.budget.tokens, self.budget.read = needed.fitting(self.budget.tokens), needed.read
         return {"weights": needed.weights, "batch": needed.batch(self.budget.tokens), "free": needed.free or 0}
 
-    def run(self, texts: Iterable[Any], on_points: Callable[[int], None] | None = None) -> Iterator[Attribution]:
-        """Yield one record per text, in order."""
+    def run(self, texts: Iterable[Any], on_points: Callable[[int], None] | None = None, numbered: bool = False) -> Iterator[Attribution]:
+        """Yield one record per text, in order. numbered: errors of a text say where in `texts` it stands."""
         begun: deque[_Begun] = deque()
         clock = time.perf_counter()
 
         def tasks() -> Iterator[tuple[Problem, Schedule]]:
-            source = iter(texts)
+            source = enumerate(texts)
             while block := list(islice(source, block_size(self.method))):
-                cases = [replace(case, mode=self._mode(case)) for case in map(self.case, block)]
+                read = [self._numbered(row, text) if numbered else self.case(text) for row, text in block]
+                cases = [replace(case, mode=self._mode(case)) for case in read]
                 for case, plan in zip(cases, plans(self.method, cases), strict=True):
                     begun.append(_Begun(case, plan, _menu(case)))
                     yield from (*plan.tasks, *begun[-1].menu)
@@ -162,6 +164,12 @@ class Session:
                 record = self.pack(first.case, first.plan.pack(first.done[:planned]), now - clock)
                 yield record.model_copy(update={"choices": _choices(first.case.objective, first.done[planned:])})
                 clock = time.perf_counter()
+
+    def _numbered(self, row: int, text: Any) -> Case:
+        try:
+            return self.case(text)
+        except InputError as error:
+            raise type(error)(f"texts[{row}]: {error}") from error
 
     def case(self, text: Any) -> Case:
         """Return one text ready to be explained: up to four forward passes the first time, one or none later."""
@@ -395,6 +403,6 @@ def _with_bar(session: Session, texts: Sequence[Any]) -> Iterator[Attribution]:
             gradients += count
             bar.update(task, gradients=gradients)
 
-        for record in session.run(texts, on_points):
+        for record in session.run(texts, on_points, numbered=True):
             bar.advance(task)
             yield record

@@ -89,9 +89,9 @@ def target(spec: str | None, unit: str | None = None, text: str | None = None) -
     if name == "self" or (spec is None and similarity is not None):
         return targets.OwnEmbedding(**kind)
     if name == "label" or (spec is None and unit is not None):
-        return targets.Label(_number(rest) if rest else None, **in_unit)
+        return targets.Label(_label(rest) if rest else None, **in_unit)
     if name == "labels":
-        return targets.Labels([_number(part) for part in rest.split(",")] if rest else None, **in_unit)
+        return targets.Labels([_label(part) for part in rest.split(",")] if rest else None, **in_unit)
     if name == "next":
         if rest and not rest.isdigit():
             raise OptionError(f"the rank in {spec!r} is no number; give next, next:1, … (0 is the most likely token)")
@@ -111,7 +111,7 @@ def target(spec: str | None, unit: str | None = None, text: str | None = None) -
         return targets.Continuation(str(_token(rest, spec, number=False)), **in_unit)
     if name == "word" and rest:
         word, _, wanted = rest.partition("=")
-        return targets.WordLabel(word, _number(wanted) if wanted else None, **in_unit)
+        return targets.WordLabel(word, _label(wanted) if wanted else None, **in_unit)
     if name == "entities":
         return targets.Entities(**in_unit)
     if name == "answer":
@@ -138,5 +138,9 @@ def _token(text: str, spec: str | None, number: bool = True) -> str | int:
     return text[1:-1] if quoted else _number(text) if number else text
 
 
+def _label(text: str) -> str | int:
+    return int(text[1:]) if text[:1] == "#" and text[1:].isdecimal() else text
+
+
 def _number(text: str) -> str | int:
-    return int(text) if text.isdigit() else text
+    return int(text) if text.isdecimal() else text

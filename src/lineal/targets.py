@@ -177,7 +177,7 @@ class Label:
 
         def bound(encoded: Encoded) -> ClassScore:
             c = int(answer(model, encoded).argmax()) if chosen is None else chosen
-            return ClassScore((c,), (head.labels[c],), unit, head.activation)
+            return ClassScore((c,), (head.names[c],), unit, head.activation)
 
         return bound
 
@@ -193,7 +193,7 @@ class Labels:
         """Look the labels up."""
         unit, head = check_unit(self.unit), _head(model)
         classes = tuple(range(len(head.labels))) if self.labels is None else tuple(head.index(label) for label in self.labels)
-        objective = ClassScore(classes, tuple(head.labels[c] for c in classes), unit, head.activation)
+        objective = ClassScore(classes, tuple(head.names[c] for c in classes), unit, head.activation)
         return lambda encoded: objective
 
 

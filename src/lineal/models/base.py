@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ from lineal.objectives import Activation
 
 FIDELITY = {torch.float64: 1e-9, torch.float32: 2e-4, torch.float16: 2e-2, torch.bfloat16: 5e-2}
 """Largest accepted |embeddings run − ids run|, relative to the largest |answer|: a few hundred roundings of each dtype."""
+
+DIGITS = re.compile("[0-9]{1,18}")
+"""A number as users write one."""
 
 GENERATIVE = ("causal", "seq2seq")
 """Kinds of models that answer per position: what may follow."""
@@ -83,15 +87,27 @@ class Head:
     labels: tuple[str, ...]
     activation: Activation = "softmax"
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """(C,) the labels as results name them: those that share a name with their number behind it."""
+        return tuple(name if self.labels.count(name) == 1 else f"{name} ({i})" for i, name in enumerate(self.labels))
+
     def index(self, label: str | int) -> int:
-        """Return the class of a label name or number; OptionError lists the labels."""
-        if isinstance(label, int) and 0 <= label < len(self.labels):
-            return label
-        if label in self.labels:
-            return self.labels.index(str(label))
-        folded = [name.casefold() for name in self.labels]
-        if isinstance(label, str) and folded.count(label.casefold()) == 1:
-            return folded.index(label.casefold())
+        """Return the class of a label's name, or of a number, which digits are where no label is called so.
+
+        OptionError lists the labels, or the numbers of those that share the name.
+        """
+        if isinstance(label, str):
+            for wanted, names in ((label, list(self.labels)), (label.casefold(), [name.casefold() for name in self.labels])):
+                places = [i for i, name in enumerate(names) if name == wanted]
+                if len(places) == 1:
+                    return places[0]
+                if places:
+                    numbers = " or ".join(map(str, places))
+                    raise OptionError(f"{len(places)} labels are called {label!r}; give the number of one of them, {numbers}")
+        number = int(label) if isinstance(label, str) and DIGITS.fullmatch(label) else label
+        if isinstance(number, int) and not isinstance(number, bool) and 0 <= number < len(self.labels):
+            return number
         raise OptionError(f"there is no label {label!r}; this model has {', '.join(f'{i}: {name}' for i, name in enumerate(self.labels))}")
 
 
