@@ -37,9 +37,9 @@ NO_TEXTS = [
     (np.array([5, 6]), r"prompts\.Ids"),
     (torch.tensor([5, 6]), r"prompts\.Ids"),
     ({TEXT}, "set"),
-    ((), "0 texts"),
+    ((), "0 were given"),
     ((TEXT, None), "None.*dropna"),
-    ((TEXT, TEXT, TEXT), "3 texts"),
+    ((TEXT, TEXT, TEXT), "3 were given"),
 ]
 
 

@@ -130,7 +130,7 @@ def check(text: Any) -> None:
         return
     if isinstance(text, (tuple, list)) and not any(isinstance(part, int) for part in text):
         if not 1 <= len(text) <= 2:
-            raise InputError(f"a text is one string, or a pair of them; this is a {type(text).__name__} of {len(text)} texts")
+            raise InputError(f"a model reads one text, or a pair of two; {len(text)} were given; for many texts use explain_many")
         for part in text:
             check_string(part)
         return
