@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 import transformers
+from matplotlib.text import Text
+from safetensors.torch import load_file, save_file
 
 import lineal
-from lineal import targets
-from lineal.errors import FidelityError, InputError, OptionError
+from lineal import targets, views
+from lineal.errors import FidelityError, InputError, ModelError, OptionError
+from lineal.models.probe import save_probe
+from lineal.views.pair_terminal import to_text as pair_text
 from tests import tiny
 
 TEXT = "the tepid movie was a glorious mess."
@@ -81,3 +87,107 @@ def test_a_kind_of_model_without_a_question_of_its_own_says_so() -> None:
     model.card = model.card.model_copy(update={"kind": "pair encoder"})
     with pytest.raises(OptionError, match="is of kind pair encoder, which has no question of its own; give a target"):
         lineal.explain(model, TEXT)
+
+
+def bare_encoder(folder: Path) -> str:
+    tiny.bert_classifier().bert.save_pretrained(folder)
+    tiny.tokenizer().save_pretrained(folder)
+    return str(folder)
+
+
+def test_weights_that_nobody_trained_are_refused_with_their_names(tmp_path: Path) -> None:
+    folder = bare_encoder(tmp_path)
+    with pytest.raises(ModelError, match=r"lacks 2 of its weights, which would be drawn at random: classifier\.bias, classifier\.weight"):
+        lineal.load(folder, task="text-classification", device="cpu")
+
+
+def test_who_goes_on_without_weights_reads_it_in_every_view(tmp_path: Path) -> None:
+    model = lineal.load(bare_encoder(tmp_path), task="text-classification", device="cpu", allow_missing=True)
+    assert model.card.missing == ("classifier.bias", "classifier.weight")
+    record = lineal.explain(model, TEXT)
+    for view in drawn(record):
+        assert "drawn at random (classifier.bias, classifier.weight)" in view
+
+
+def test_an_encoder_may_lack_weights_that_it_never_uses(tmp_path: Path) -> None:
+    tiny.bert_classifier().bert.save_pretrained(tmp_path)
+    tiny.tokenizer().save_pretrained(tmp_path)
+    stored = load_file(tmp_path / "model.safetensors")
+
+    def without(part: str) -> None:
+        save_file({name: value for name, value in stored.items() if part not in name}, tmp_path / "model.safetensors", {"format": "pt"})
+
+    without("pooler")
+    assert lineal.load(str(tmp_path), task="sentence-similarity", device="cpu").card.missing == ()
+    without("layer.1.output.dense.weight")
+    with pytest.raises(ModelError, match=r"lacks 1 of its weights.*layer\.1\.output\.dense\.weight"):
+        lineal.load(str(tmp_path), task="sentence-similarity", device="cpu")
+
+
+@pytest.mark.parametrize("make", [tiny.bert_classifier, tiny.llama])
+def test_a_folder_without_a_tokenizer_is_refused(make, tmp_path: Path) -> None:
+    make().save_pretrained(tmp_path)
+    with pytest.raises(ModelError, match=r"knows no words, only \[CLS\]|cannot load the folder .*tokenizer"):
+        lineal.load(str(tmp_path), device="cpu")
+
+
+def test_a_folder_that_is_broken_says_so_in_one_line(tmp_path: Path) -> None:
+    tiny.bert_classifier().save_pretrained(tmp_path)
+    tiny.tokenizer().save_pretrained(tmp_path)
+    file, config = tmp_path / "model.safetensors", tmp_path / "config.json"
+    whole, said = file.read_bytes(), config.read_text(encoding="utf-8")
+    for broken in (whole[: len(whole) // 2], whole[:4], b""):
+        file.write_bytes(broken)
+        with pytest.raises(ModelError, match="cannot load the folder"):
+            lineal.load(str(tmp_path), device="cpu")
+    file.write_bytes(whole)
+    config.write_text(said.replace('"intermediate_size": 48', '"intermediate_size": 40'), encoding="utf-8")
+    with pytest.raises(ModelError, match="cannot load the folder"):
+        lineal.load(str(tmp_path), device="cpu")
+
+
+def test_a_probe_needs_an_encoder_that_is_no_probe(tmp_path: Path) -> None:
+    save_probe(tmp_path / "probe", np.ones((1, 32)), [0.0], ["no", "yes"], str(tmp_path / "probe"))
+    with pytest.raises(ModelError, match="which is a probe itself"):
+        lineal.load(str(tmp_path / "probe"), device="cpu")
+    save_probe(tmp_path / "probe", np.ones((1, 3)), [0.0], ["no", "yes"], bare_encoder(tmp_path / "encoder"))
+    with pytest.raises(ModelError, match=r"embeddings of width 3, .* gives 32"):
+        lineal.load(str(tmp_path / "probe"), device="cpu")
+
+
+CHINESE = "未拆封的商品可在三十天内退货。"
+
+
+def test_characters_the_model_cannot_read_are_counted_in_every_view(minilm) -> None:
+    record = lineal.explain(minilm, CHINESE, max_evaluations=16)
+    assert record.warnings[0].startswith("The model cannot read 9 of 15 characters: ")
+    for view in drawn(record):
+        assert "cannot read 9 of 15 characters" in view
+    assert "Caution" in render(record)
+    assert lineal.explain(minilm, "Send it back.", max_evaluations=16).warnings == ()
+
+
+def test_the_warning_of_a_pair_names_the_text(minilm, tmp_path: Path) -> None:
+    record = lineal.explain_pair(minilm, "Send it back.", CHINESE, max_evaluations=16)
+    assert record.warnings[0].startswith("Text 2: The model cannot read 9 of 15 characters")
+    for view in (views.pair_page(record), pair_text(record)):
+        assert "Text 2: The model cannot read 9 of 15 characters" in " ".join(view.split())
+    views.save_plot(views.plot_pair(record), tmp_path / "pair.svg")
+
+
+def test_a_special_token_that_is_spelled_out_is_no_unknown_word() -> None:
+    model = lineal.load(tiny.bert_classifier(), tiny.tokenizer())
+    assert model.encode(["a [UNK] film"]).warnings == ()
+    assert model.encode(["a zyx film", "a zyx"]).warnings[0].startswith("The model cannot read 6 of 12 characters: zyx.")
+
+
+def drawn(record: lineal.Attribution) -> list[str]:
+    """Return the record in every view that is text, on one line each, and its figure as words."""
+    figure = views.plot_bars(record)
+    words = " ".join(text.get_text() for text in figure.findobj(Text))
+    found = [render(record), views.page([record]), views.repr_html(record), views.to_markdown(record).replace("\\", ""), words]
+    return [" ".join(view.replace("\u200e", "").split()) for view in [*found, views.comparison_page([record])]]
+
+
+def render(record: lineal.Attribution) -> str:
+    return views.to_text(record, width=200)

@@ -31,7 +31,8 @@ class ModelCard(BaseModel):
     """Which model gave the numbers.
 
     name: alias, folder or hub id it was loaded by. architecture: class name. kind: encoder, classifier, causal. revision: as asked for.
-    fingerprint: a hash of the weights, equal for equal weights whatever the name. dtype, device: where it ran.
+    fingerprint: a hash of what answers: weights, config, tokenizer, head; equal for equal models whatever the name. dtype, device: where it
+    ran. missing: weights that were in no file and were drawn at random.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,6 +44,7 @@ class ModelCard(BaseModel):
     fingerprint: str = ""
     dtype: str = "float32"
     device: str = "cpu"
+    missing: tuple[str, ...] = ()
 
 
 class Choices(BaseModel):
@@ -114,7 +116,8 @@ class Attribution(Record):
     stops: (k,) why the integration of each output ended. evaluations: gradients computed. tol: the tolerance that was asked for.
     spread: (k, t) standard deviation of each score over several baselines or noisy inputs, None for a single one; after grouping an upper
     bound of the group's. adds_up: false for methods that do not promise that scores add up to `delta`; their residual is then no error.
-    read: characters of each text the model saw; less than its length after truncation. notes: sentences every view shows.
+    read: characters of each text the model saw; less than its length after truncation. notes: sentences every view shows. warnings: what
+    is wrong with what was explained (characters the model cannot read), shown by every view in a style of its own.
     region_of: (t,) the named part of the prompt each token lies in ("" for none), or () when no part has a name. steps: how many tokens at
     the end are themselves explained, one output each (a generation), else 0.
     memory: estimated bytes, for language models: weights, batch (peak of the largest batch), free before the run.
@@ -148,6 +151,7 @@ class Attribution(Record):
     seconds: float = 0.0
     read: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     region_of: tuple[str, ...] = ()
     steps: int = 0
     memory: dict[str, int] = Field(default_factory=dict)

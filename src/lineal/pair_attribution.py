@@ -101,6 +101,7 @@ class PairAttribution(Record):
     versions: dict[str, str] = Field(default_factory=dict)
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _agree(self) -> PairAttribution:

@@ -312,6 +312,7 @@ class Pairs:
             error=parts.error,
             scale=parts.scale,
             notes=tuple(notes),
+            warnings=tuple(f"Text {number}: {said}" for number, half in ((1, a), (2, b)) for said in half.problem.encoded.warnings),
             **self.first.provenance(seconds),
         )
 

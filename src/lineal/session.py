@@ -263,6 +263,7 @@ class Session:
             baseline=self.baseline.name,
             read=encoded.read,
             notes=(*encoded.notes, *outcome.notes),
+            warnings=encoded.warnings,
             region_of=regions.names(encoded),
             steps=encoded.steps,
             memory=self.memory,

@@ -76,6 +76,9 @@ DeviceMap = Annotated[
 ]
 FourBit = Annotated[bool, typer.Option("--load-in-4bit", help="Load weights as 4-bit NF4 (extra quant).")]
 EightBit = Annotated[bool, typer.Option("--load-in-8bit", help="Load weights as 8-bit integers (extra quant).")]
+AllowMissing = Annotated[
+    bool, typer.Option("--allow-missing-weights", help="Go on when weights are in no file; they are drawn at random.", show_default=False)
+]
 LayerName = Annotated[
     str | None,
     typer.Option(

@@ -70,6 +70,7 @@ class Loading:
     device_map: common.DeviceMap = None
     load_in_4bit: common.FourBit = False
     load_in_8bit: common.EightBit = False
+    allow_missing: common.AllowMissing = False
 
     def load(self, model: str) -> Any:
         """Return the model, and say what a language model's explanation will take."""

@@ -46,6 +46,7 @@ class Shared:
     strict: common.Strict = False
     device: common.Device = None
     dtype: common.Dtype = None
+    allow_missing: common.AllowMissing = False
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -58,7 +59,7 @@ class Shared:
 
         check_out(self.out, figures)
         with common.working(f"Loading {model} …"):
-            return load(model, device=self.device, dtype=self.dtype)
+            return load(model, device=self.device, dtype=self.dtype, allow_missing=self.allow_missing)
 
     def deliver(self, record: Drawn, panels: Sequence[Any] = ()) -> None:
         """Show a record and write it where asked."""

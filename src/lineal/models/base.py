@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from lineal.attribution import ModelCard, Role
-from lineal.errors import FidelityError, InputError, LinealError, ModelError, OptionError, TooLongError
+from lineal.errors import FidelityError, InputError, LinealError, ModelError, OptionError, TooLongError, listing
 from lineal.objectives import Activation
 
 FIDELITY = {torch.float64: 1e-9, torch.float32: 2e-4, torch.float16: 2e-2, torch.bfloat16: 5e-2}
@@ -62,6 +62,7 @@ class Encoded:
     roles: tuple[Role, ...]
     read: tuple[int, ...]
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     named: tuple[Region, ...] = ()
     steps: int = 0
 
@@ -384,6 +385,28 @@ def _encoded(tokenizer: Any, batch: Any, texts: tuple[str, ...], full_length: in
         roles=tuple("special" if flag else "content" for flag in special),
         read=read,
         notes=notes,
+        warnings=_unknown(tokenizer, ids, texts, segments, offsets, special),
+    )
+
+
+def _unknown(
+    tokenizer: Any,
+    ids: Sequence[int],
+    texts: Sequence[str],
+    segments: Sequence[int],
+    offsets: Sequence[tuple[int, int]],
+    special: Sequence[bool],
+) -> tuple[str, ...]:
+    """Return a sentence about the characters that the vocabulary lacks; nothing when there are none."""
+    unknown = getattr(tokenizer, "unk_token_id", None)
+    places = [(s, a, b) for s, (a, b), i, flag in zip(segments, offsets, ids, special, strict=True) if i == unknown and s >= 0 and not flag]
+    pieces = [texts[s][a:b] for s, a, b in places]
+    lost, every = (sum(not char.isspace() for text in of for char in text) for of in (pieces, texts))
+    if not lost:
+        return ()
+    return (
+        f"The model cannot read {lost} of {every} characters: {listing(dict.fromkeys(pieces), 8)}. Each stands for "
+        f"{tokenizer.unk_token}, so a score beside it is not about what is written there.",
     )
 
 

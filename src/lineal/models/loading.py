@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +13,8 @@ from typing import Any
 
 import torch
 
-from lineal.errors import MissingExtraError, ModelError, OptionError, listing
-from lineal.models.base import TextModel
+from lineal.errors import LinealError, MissingExtraError, ModelError, OptionError, listing
+from lineal.models.base import TextModel, evaluating
 from lineal.models.causal import CausalLM
 from lineal.models.classifier import CrossEncoderModel, SequenceClassifier
 from lineal.models.encoder import SentenceEncoder
@@ -109,6 +109,7 @@ def load(
     device_map: Any = None,
     load_in_4bit: bool = False,
     load_in_8bit: bool = False,
+    allow_missing: bool = False,
 ) -> TextModel:
     """Return a model ready to be explained.
 
@@ -121,18 +122,28 @@ def load(
     load_in_4bit, load_in_8bit: quantise the weights with bitsandbytes while loading (extra `quant`): NF4 with double quantisation, or
     LLM.int8(). Attributions then explain the quantised model, whose outputs differ from the original's. LLM.int8() rounds what goes into
     each layer too, so that its gradient is not that of its own output: expect no convergence below about 10 % (docs/language-models.md).
+    These three hold for an encoder, and for the encoder below a probe, as they do for a language model.
+    allow_missing: go on when weights that the answer depends on are in no file, as the head of a bare encoder that is loaded as a
+    classifier. They are drawn at random, differently each time, which every view of a result then says.
 
-    Raises OptionError for an unknown task or dtype or for quantising a live object, MissingExtraError without
-    bitsandbytes, ModelError for a name that leads nowhere (it says where it looked).
+    Raises OptionError for an unknown task or dtype, for quantising a live object, and for any of these options with a `TextModel`;
+    MissingExtraError without bitsandbytes; ModelError for a name that leads nowhere (it says where it looked), for a folder that cannot be
+    read (truncated or misshapen weights, a probe without an encoder), that has no vocabulary, or that lacks weights (it lists them).
     """
     if task is not None and task not in TASKS:
         raise OptionError(f"unknown task {task!r}; choose one of {listing(TASKS)}")
     large = _large(device_map, load_in_4bit, load_in_8bit, _dtype(dtype), device or _best_device())
     if isinstance(model, (str, Path)):
-        return _named(str(model), task, device or _best_device(), _dtype(dtype) or torch.float32, revision, trust_remote_code, large)
+        loaded = _named(str(model), task, device or _best_device(), _dtype(dtype) or torch.float32, revision, trust_remote_code, large)
+        return _complete(loaded, str(model), allow_missing)
     if large:
         raise OptionError("device_map, load_in_4bit and load_in_8bit are for loading by name; a live model stays as it is")
     if all(hasattr(model, name) for name in ("card", "encode", "embed", "run", "read")):
+        given = {"tokenizer": tokenizer, "task": task, "device": device, "dtype": dtype, "revision": revision}
+        if unused := [name for name, value in given.items() if value is not None]:
+            raise OptionError(
+                f"{listing(unused)}: {model.card.name} is loaded already and stays as it is; give it where the model is loaded"
+            )
         return model  # type: ignore[no-any-return]
     return _live(model, tokenizer, task, device, _dtype(dtype), revision)
 
@@ -166,8 +177,11 @@ def _named(
     folder = Path(source)
     if (folder / PROBE_CONFIG).is_file():
         weights, bias, labels, encoder = read_probe(folder)
-        base = _named(encoder, "sentence-similarity", device, dtype, revision, trust)
-        assert isinstance(base, SentenceEncoder)
+        if (Path(_resolve(encoder)) / PROBE_CONFIG).is_file():
+            raise ModelError(f"the probe {folder.resolve()} names {encoder!r} as its encoder, which is a probe itself")
+        base = _named(encoder, "sentence-similarity", device, dtype, revision, trust, large)
+        if not isinstance(base, SentenceEncoder):
+            raise ModelError(f"the probe {folder.resolve()} needs a sentence encoder, and {encoder!r} is of kind {base.card.kind}")
         return LinearProbe(base, weights, bias, labels, name)
     options = {"revision": revision, "trust_remote_code": trust}
     with _loading(name):
@@ -175,15 +189,57 @@ def _named(
         if kind == "encoder":
             from sentence_transformers import SentenceTransformer
 
-            pipeline = SentenceTransformer(str(source), device=str(device), model_kwargs={"dtype": dtype}, **options)
-            return SentenceEncoder(pipeline, name, revision)
+            where = None if large else str(device)  # else device_map says it
+            pipeline = SentenceTransformer(str(source), device=where, model_kwargs={"dtype": dtype, **large}, **options)
+            encoder_model = SentenceEncoder(keep_gradients(pipeline) if large else pipeline, name, revision)
+            return _lacking(encoder_model, _drawn(encoder_model))
         import transformers
 
         auto = getattr(transformers, "AutoModel" + next(ending for ending, served in AUTO.items() if served == kind))
-        module = auto.from_pretrained(source, **{"dtype": dtype, **large}, **options)
+        module, found = auto.from_pretrained(source, **{"dtype": dtype, **large}, **options, output_loading_info=True)
         module = keep_gradients(module) if large else module.to(device)
         tokenizer = transformers.AutoTokenizer.from_pretrained(source, **options)
-    return _adapter(kind, module, tokenizer, name, revision)
+        return _lacking(_adapter(kind, module, tokenizer, name, revision), found["missing_keys"])
+
+
+def _drawn(encoder: SentenceEncoder) -> list[str]:
+    """Return the weights that were in no file and that the embedding depends on (many encoders leave a pooling layer unused).
+
+    sentence-transformers does not pass on what transformers reports, but transformers marks every weight that it read.
+    """
+    marked = {name: getattr(weight, "_is_hf_initialized", False) for name, weight in encoder.network.named_parameters()}
+    drawn = {name: encoder.network.get_parameter(name) for name, read in marked.items() if not read}
+    if not any(marked.values()) or not drawn:
+        return []
+    features = {name: value[None].to(encoder.device) for name, value in encoder.encode(["a"]).features.items()}
+    with evaluating(encoder.module), torch.enable_grad():
+        inputs = [weight.requires_grad_(True) for weight in drawn.values()]
+        answer = encoder.run(features, None, None).sum()
+        used = torch.autograd.grad(answer, inputs, allow_unused=True) if answer.requires_grad else [None] * len(inputs)
+    return [name for name, gradient in zip(drawn, used, strict=True) if gradient is not None]
+
+
+def _lacking(model: TextModel, missing: Iterable[str]) -> TextModel:
+    """Write on the model's card which weights were drawn at random."""
+    model.card = model.card.model_copy(update={"missing": tuple(sorted(missing))})
+    return model
+
+
+def _complete(model: TextModel, name: str, allow_missing: bool) -> TextModel:
+    """Return the model. Raises ModelError when weights are missing, or when its tokenizer knows no word."""
+    if model.card.missing and not allow_missing:
+        raise ModelError(
+            f"{name} as {model.card.architecture} lacks {len(model.card.missing)} of its weights, which would be drawn at random: "
+            f"{listing(model.card.missing, 8)}. Another task= may be what it was trained for; allow_missing=True "
+            "(--allow-missing-weights) goes on all the same, with scores that mean nothing"
+        )
+    known = set(model.tokenizer.get_vocab())
+    if len(known - set(model.tokenizer.all_special_tokens)) < 2:
+        raise ModelError(
+            f"the tokenizer of {name} knows no words, only {listing(sorted(known))}: every text would read as unknown tokens; the folder "
+            "probably lacks its tokenizer files (tokenizer.json, vocab.txt, …)"
+        )
+    return model
 
 
 def _live(model: Any, tokenizer: Any, task: str | None, device: Any, dtype: torch.dtype | None, revision: str | None) -> TextModel:
@@ -262,10 +318,12 @@ def _loading(name: str) -> Iterator[None]:
     try:
         with _quiet():
             yield
-    except (OptionError, MissingExtraError):
+    except (LinealError, MemoryError, torch.OutOfMemoryError):
         raise
-    except (OSError, ValueError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    except Exception as error:  # files of others break in every way: OSError, ValueError, RuntimeError, SafetensorError, KeyError, …
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+        if (folder := Path(_resolve(name))).is_dir():
+            raise ModelError(f"cannot load the folder {folder.resolve()}: {reason}") from error
         raise ModelError(
             f"cannot load {name!r}: no alias ({listing(ALIASES)}), no folder {Path(name).resolve()}, "
             f"and as a hub id it failed with: {reason}"

@@ -39,7 +39,7 @@ class LinearProbe(Adapter):
         name: str = "probe",
         activation: Activation | None = None,
     ) -> None:
-        """Put a head on an encoder; raises OptionError when the shapes do not fit."""
+        """Put a head on an encoder; raises OptionError for a head that is not one row per label, ModelError for one of another width."""
         w = np.atleast_2d(np.asarray(weights, dtype=np.float32))
         b = np.atleast_1d(np.asarray(bias, dtype=np.float32))
         binary = len(w) == 1 and len(labels) == 2
@@ -47,6 +47,9 @@ class LinearProbe(Adapter):
             w, b = np.concatenate([-w, w]), np.concatenate([-b, b])
         if w.shape[0] != len(labels) or b.shape != (len(labels),):
             raise OptionError(f"the probe has weights {w.shape} and bias {b.shape} for {len(labels)} labels; give one row per label")
+        width = encoder.module.get_embedding_dimension()
+        if w.shape[1:] != (width,):
+            raise ModelError(f"the probe expects embeddings of width {'×'.join(map(str, w.shape[1:]))}, {encoder.card.name} gives {width}")
         card = encoder.card.model_copy(update={"name": name, "kind": "classifier", "architecture": f"{encoder.card.architecture} + linear"})
         super().__init__(encoder.module, encoder.network, encoder.tokenizer, card)
         self.encoder = encoder
@@ -92,8 +95,6 @@ class LinearProbe(Adapter):
         """Return class scores (n, C)."""
         embedding = self.encoder.run(features, embeds, positions)
         weights, bias = self.weights.to(embedding), self.bias.to(embedding)
-        if weights.shape[1] != embedding.shape[1]:
-            raise OptionError(f"the probe expects embeddings of width {weights.shape[1]}, {self.card.name} gives {embedding.shape[1]}")
         return embedding @ weights.T + bias
 
 
@@ -158,7 +159,7 @@ def read_probe(folder: str | Path) -> tuple[Any, Any, list[str], str]:
         config = json.loads((source / CONFIG).read_text(encoding="utf-8"))
         arrays = load_file(source / WEIGHTS)
         return arrays["weights"], arrays["bias"], list(config["labels"]), str(config["encoder"])
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
+    except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
         raise ModelError(f"{source} is no readable probe ({CONFIG} and {WEIGHTS}): {error}") from None
 
 

@@ -75,6 +75,7 @@ def _joined(parts: Sequence[Encoded], sides: Sides) -> Encoded:
         roles=tuple(role for part in kept for role in part.roles),
         read=tuple(part.read[0] for part in parts),
         notes=tuple(f"Text {number}: {note}" for number, part in enumerate(parts, start=1) for note in part.notes),
+        warnings=tuple(f"Text {number}: {said}" for number, part in enumerate(parts, start=1) for said in part.warnings),
     )
 
 

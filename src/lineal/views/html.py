@@ -247,5 +247,5 @@ def _environment() -> Environment:
     ):
         found.filters[filter_.__name__] = filter_
     found.globals |= {"strength": strength, "passage_sum": _passage_sum, "about": summary.about, "unit_name": summary.unit_name}
-    found.globals |= {"GROUPS": menu.GROUPS, "menu_caption": menu.caption}
+    found.globals |= {"doubts": summary.doubts, "GROUPS": menu.GROUPS, "menu_caption": menu.caption}
     return found

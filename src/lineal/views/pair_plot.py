@@ -13,7 +13,7 @@ from lineal.views.cells import short, visible
 from lineal.views.grid import Grid, grid
 from lineal.views.numbers import fixed, number
 from lineal.views.palette import ink, strength, tint
-from lineal.views.plot import ALARM, GREY, _figure, _hex, _letter
+from lineal.views.plot import ALARM, GREY, _doubt, _figure, _hex, _letter
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,6 +27,7 @@ def plot_pair(record: PairAttribution) -> Figure:
     """
     figure, axes = _heat(grid(record), record.unit)
     _title(axes, _lines(record), record.converged)
+    _doubt(figure, record)
     _letter(figure)
     return figure
 
@@ -41,6 +42,7 @@ def plot_interactions(record: Interactions) -> Figure:
     parts = " · ".join(f"{name} {fixed(value, 3)}" for name, value, _ in joint_summary.rows(record))
     error = f"error of all cells together ≤ {number(record.error, 2)}"
     _title(axes, [f"{summary.quantity(own)}: {number(float(own.f_input[0]))}", parts, error], record.converged)
+    _doubt(figure, own)
     _letter(figure)
     return figure
 
@@ -95,6 +97,7 @@ def plot_alignment(record: PairAttribution) -> Figure:
     axes.set_ylim(most - 0.3, -0.7)
     axes.axis("off")
     _title(axes, _lines(record), record.converged)
+    _doubt(figure, record)
     _letter(figure)
     return figure
 

@@ -13,7 +13,7 @@ from lineal.views.grid import grid
 from lineal.views.numbers import fixed, number, places
 from lineal.views.palette import ink, strength
 from lineal.views.summary import Piece
-from lineal.views.terminal import plain
+from lineal.views.terminal import doubts, plain
 from lineal.views.tinted import tinted
 
 STRONGEST = 12
@@ -26,7 +26,7 @@ def render_pair(record: PairAttribution, limit: int = STRONGEST) -> RenderableTy
     """Return one pair for a `rich` console."""
     found = verdict(*pair_summary.verdict(record), pair_summary.facts(record), record.converged)
     parts = parts_table(pair_summary.rows(record), f"similarity ({record.unit})", record.similarity, pair_summary.explained(record))
-    return Group(found, spoken(pair_summary.sentence(record)), _words(record, limit), parts, *_notes(record))
+    return Group(found, spoken(pair_summary.sentence(record)), _words(record, limit), parts, *doubts(record), *_notes(record))
 
 
 def render_matches(matches: Matches, limit: int = 3) -> RenderableType:
@@ -44,9 +44,10 @@ def render_matches(matches: Matches, limit: int = 3) -> RenderableType:
         table.add_row(
             str(len(matches.pairs) + rank + 1), number(similarity_), Text(f"document {number_ + 1}"), Text("not explained", style="dim")
         )
+    below = [said for pair in matches.pairs for said in doubts(pair)]
     if matches.converged:
-        return table
-    return Group(Text(matches.stop.value, style="bold red"), table)
+        return Group(table, *below)
+    return Group(Text(matches.stop.value, style="bold red"), table, *below)
 
 
 def to_text(record: PairAttribution | Matches, *, width: int = 100) -> str:

@@ -33,7 +33,8 @@ def to_markdown(record: Attribution, by: By = "word", target: int | None = None)
     targets = range(len(record.targets)) if target is None else (target,)
     notes = (*summary.truncations(record), *map(visible, record.notes))
     sections = (*(_section(record, by, c) for c in targets), *_options(record))
-    return "\n\n".join([*sections, *map(_escaped, notes), _escaped(summary.about(record))]) + "\n"
+    doubts = (f"**Caution.** {_escaped(said)}" for said in summary.doubts(record))
+    return "\n\n".join([*sections, *doubts, *map(_escaped, notes), _escaped(summary.about(record))]) + "\n"
 
 
 def to_csv(records: Attribution | Sequence[Attribution], by: By = "word") -> str:

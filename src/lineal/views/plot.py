@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lineal.attribution import Attribution
 from lineal.errors import MissingExtraError
+from lineal.pair_attribution import PairAttribution
 from lineal.views import summary
 from lineal.views.bars import TOP, Bar, bars
 from lineal.views.cells import By, short
@@ -56,6 +57,7 @@ def plot_bars(record: Attribution, target: int = 0, by: By = "word", *, order: O
     _draw_bars(axes, found, badge)
     axes.set_xlabel(summary.unit_name(record.units[target]))
     _title(axes, _finding(record, target, by), badge)
+    _doubt(figure, record)
     _letter(figure)
     return figure
 
@@ -79,6 +81,7 @@ def plot_heat(record: Attribution, by: By = "word") -> Figure:
     axes.tick_params(which="both", length=0)
     figure.colorbar(image, ax=axes, shrink=0.8, label=", ".join(sorted(set(map(summary.unit_name, record.units)))))
     _title(axes, "", summary.badge(record, _worst(record)))
+    _doubt(figure, record)
     _letter(figure)
     return figure
 
@@ -148,6 +151,13 @@ def _worst(record: Attribution) -> int:
     """Return the target whose badge speaks for all: the first that did not converge, else the one with the largest relative error."""
     shares = [summary.badge(record, c).error_share for c in range(len(record.targets))]
     return next((c for c, stop in enumerate(record.stops) if not stop.converged), max(range(len(shares)), key=shares.__getitem__))
+
+
+def _doubt(figure: Figure, record: Attribution | PairAttribution) -> None:
+    """Say below the figure what is wrong with what was explained."""
+    if found := summary.doubts(record):
+        lines = [line for said in found for line in textwrap.wrap(f"Caution. {said}", 84)]
+        figure.supxlabel("\n".join(LEFT_TO_RIGHT + line for line in lines), fontsize=8, color=ALARM, x=0.02, horizontalalignment="left")
 
 
 def _letter(figure: Figure) -> None:

@@ -8,7 +8,7 @@ from lineal.attribution import Attribution
 from lineal.views import summary
 from lineal.views.cells import By, short
 from lineal.views.numbers import signed
-from lineal.views.plot import GREY, LEFT_TO_RIGHT, _draw_bars, _figure, _letter, _titled
+from lineal.views.plot import GREY, LEFT_TO_RIGHT, _doubt, _draw_bars, _figure, _letter, _titled
 from lineal.views.sides import sentence, sides
 
 if TYPE_CHECKING:
@@ -31,5 +31,6 @@ def plot_sides(record: Attribution, target: int = 0, by: By = "word") -> Figure:
     drawn[1].set_xlabel(summary.unit_name(record.units[target]))
     finding, style = _titled("".join(piece.text for piece in sentence(record, target, by)), badge)
     figure.suptitle(finding, x=0.02, horizontalalignment="left", **style)
+    _doubt(figure, record)
     _letter(figure)
     return figure

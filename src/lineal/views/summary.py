@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lineal.attribution import Attribution
+from lineal.errors import listing
+from lineal.pair_attribution import PairAttribution
 from lineal.views.bars import ranking
 from lineal.views.cells import By, Cell, cells, level_of, short, visible
 from lineal.views.numbers import count, number, percent, signed
@@ -120,6 +122,15 @@ def target_name(record: Attribution, target: int) -> str:
 def about(record: Attribution) -> str:
     """Return where the numbers come from, on one line: method, model, baseline."""
     return " · ".join(visible(part) for part in (record.method, record.model.name, f"baseline: {record.baseline}") if part)
+
+
+def doubts(record: Attribution | PairAttribution) -> tuple[str, ...]:
+    """Return what is wrong with what was explained, a sentence each: weights that nobody trained, characters that the model cannot read."""
+    missing = record.model.missing
+    random = (
+        f"{count(len(missing), 'tensor')} of the model's weights were drawn at random ({listing(missing, 4)}): another run, another answer."
+    )
+    return tuple(map(visible, (*([random] if missing else []), *record.warnings)))
 
 
 def truncations(record: Attribution) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lineal.attribution import Attribution
+from lineal.pair_attribution import PairAttribution
 from lineal.views import summary
 from lineal.views.bars import Bar, bars
 from lineal.views.cells import By, Cell, level_of, short, visible
@@ -258,9 +259,16 @@ def _facts(view: View) -> Text:
     return Text.assemble(*(pair for name, value in facts for pair in ((f"{name} ", "dim"), f"{value}   ")))
 
 
+def doubts(record: Attribution | PairAttribution) -> Iterator[RenderableType]:
+    """Yield what is wrong with what was explained."""
+    for said in summary.doubts(record):
+        yield Text.assemble(("⚠ Caution. ", "bold yellow"), (said, "yellow"))
+
+
 def notes(record: Attribution) -> Iterator[RenderableType]:
     """Yield where the numbers come from, and what a reader has to know."""
     yield Text(summary.about(record), "dim")
+    yield from doubts(record)
     for note in (*summary.truncations(record), *record.notes):
         yield Text(visible(note), "yellow")
 
