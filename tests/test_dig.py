@@ -249,8 +249,9 @@ def test_texts_together_take_the_paths_of_texts_alone(
         monkeypatch.setenv("LINEAL_CACHE", str(tmp_path / folder))
         anchors._anchors.clear()
         session = Session(bert(), "label:L1", baseline, Options(method=method))
-        plans = contract.plans(session.method, [session.case(text) for text in texts])
-        return [problem.path.vertices for plan in plans for problem, _ in plan.tasks]
+        cases = [session.case(text) for text in texts]
+        contract.prepare(session.method, cases)
+        return [problem.path.vertices for case in cases for problem, _ in session.method.plan(case).tasks]
 
     together = paths(MANY, "together")
     alone = [path for i, text in enumerate(MANY) for path in paths([text], f"alone{i}")]

@@ -8,6 +8,7 @@ import lineal
 
 PUBLIC = [
     "Attribution",
+    "Failure",
     "Interactions",
     "LinealError",
     "LinearProbe",

@@ -18,7 +18,9 @@ SOURCE = Path(__file__).parent.parent / "src" / "lineal"
 # Who may import whom. A row speaks for its module, or for all modules of its package (which may import one another) unless one has a row
 # of its own. What only a type checker sees (`if TYPE_CHECKING:`) is free.
 LOW = {"errors", "quadrature", "paths", "objectives"}
-RECORD = {"errors", "record", "attribution", "pair_attribution", "interaction_matrix", "stored", "regroup", "quadrature.contract"}
+RECORD = {"errors", "record", "attribution", "pair_attribution", "interaction_matrix", "failure", "stored", "regroup"} | {
+    "quadrature.contract"
+}
 MIDDLE = {"models", "baselines", "heads", "continuations", "targets", "field", "integrate"}
 FIELD = {"tangents", "field", "costs", "integrate"}
 MAY_IMPORT: dict[str, set[str]] = {
@@ -32,7 +34,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "attribution": {"errors", "record", "regroup", "quadrature.contract"},
     "pair_attribution": {"errors", "record", "attribution", "regroup", "quadrature.contract"},
     "interaction_matrix": {"record", "attribution", "regroup"},
-    "stored": {"errors", "record", "attribution", "pair_attribution", "interaction_matrix"},
+    "failure": {"record"},
+    "stored": {"errors", "record", "attribution", "pair_attribution", "interaction_matrix", "failure"},
     "views": RECORD,
     "models": {"errors", "attribution", "objectives"},
     "baselines": {"errors", "models"},

@@ -11,7 +11,7 @@ import torch
 
 import lineal
 from lineal import targets
-from lineal.errors import MemoryLimitError, MissingExtraError, OptionError
+from lineal.errors import MemoryLimitError, MissingExtraError, ModelError, OptionError
 from lineal.models import loading, memory
 from lineal.models.causal import CausalLM
 from tests import tiny_lm
@@ -156,6 +156,12 @@ def test_running_out_of_memory_recomputes_before_it_gives_up(model: CausalLM, mo
     monkeypatch.setattr(CausalLM, "run", none)
     with pytest.raises(MemoryLimitError, match="does not fit"):
         lineal.explain(model, TEXT, **GAUSS)
+
+
+def test_a_language_model_without_a_gradient_is_said(model: CausalLM) -> None:
+    model.module.model.forward = torch.no_grad()(model.module.model.forward)
+    with pytest.raises(ModelError, match="answers without a gradient"):
+        lineal.explain(model, TEXT)
 
 
 def test_bfloat16_runs_and_says_so(model: CausalLM) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -393,6 +394,16 @@ def test_matches_are_ranked_and_explained(tmp_path: Path) -> None:
         alone = lineal.explain_pair(loaded, B, documents[number], mode="forward", rule="gauss:5")
         assert np.abs(pair.matrix - alone.matrix).max() < EXACT
     assert lineal.load_result(matches.save(tmp_path / "m.json")).to_dict() == matches.to_dict()
+
+
+def test_every_document_has_its_own_seconds_and_they_add_up() -> None:
+    loaded = model()
+    begun = time.perf_counter()
+    matches = lineal.explain_matches(loaded, B, [LONG, "cheese"], mode="reverse", rule="gauss:8")
+    total = time.perf_counter() - begun
+    seconds = {pair.b.text: pair.seconds for pair in matches.pairs}
+    assert 0.5 * total < sum(seconds.values()) <= total
+    assert seconds[LONG] > 1.1 * seconds["cheese"]
 
 
 def test_matches_with_long_documents_use_mixed_passes() -> None:

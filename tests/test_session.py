@@ -12,7 +12,7 @@ import torch
 
 import lineal
 from lineal import targets
-from lineal.errors import InputError, ModelError, OptionError
+from lineal.errors import InputError, MemoryLimitError, ModelError, OptionError
 from lineal.options import Options
 from lineal.quadrature.contract import Integral
 from lineal.session import Session, judged
@@ -166,6 +166,65 @@ def test_one_point_that_does_not_fit_is_an_error() -> None:
 
     with pytest.raises(lineal.LinealError, match="one path point of 8 tokens does not fit in memory"):
         lineal.explain(fakes.FakeModel(starving), TEXT, "label:yes")
+
+
+OUT_OF_MEMORY = [
+    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+    RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+    RuntimeError("MPS backend out of memory (MPS allocated: 17.64 GB)"),
+    RuntimeError(
+        "[enforce fail at alloc_cpu.cpp:80] data. DefaultCPUAllocator: not enough memory: you tried to allocate 8589934592 bytes."
+    ),
+    RuntimeError(
+        "[enforce fail at alloc_cpu.cpp:114] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes."
+    ),
+    RuntimeError("std::bad_alloc"),
+    RuntimeError("bad allocation"),
+    OSError(22, "The paging file is too small for this operation to complete. (os error 1455)"),
+    MemoryError(),
+]
+
+
+@pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=str)
+def test_every_spelling_of_memory_that_ran_out_is_understood(error: Exception) -> None:
+    """In a batch it is made smaller; in the very first passes, which are as small as they get, it is said."""
+
+    def hungry(x: torch.Tensor, m: torch.Tensor) -> torch.Tensor:
+        if len(x) > 4:
+            raise error
+        return fakes.smooth(x, m)
+
+    assert lineal.explain(fakes.FakeModel(hungry), TEXT, "label:yes").converged
+
+    def starving(x: torch.Tensor, m: torch.Tensor) -> torch.Tensor:
+        raise error
+
+    with pytest.raises(MemoryLimitError, match=r"plain forward pass of fake over this one text does not fit in memory on cpu"):
+        lineal.explain(fakes.FakeModel(starving), TEXT, "label:yes")
+
+
+def test_a_forward_pass_without_a_gradient_is_said() -> None:
+    model = fakes.FakeModel(lambda x, m: fakes.smooth(x, m).detach())
+    with pytest.raises(ModelError, match=r"answers without a gradient.*no_grad"):
+        lineal.explain(model, TEXT, "label:yes")
+    assert lineal.explain(model, TEXT, "label:yes", method="occlusion").mass[0] > 0
+    assert (lineal.explain(fakes.FakeModel(lambda x, m: fakes.smooth(x[:, :1], m[:, :1])), TEXT, "label:yes").scores[0, 1:] == 0).all()
+
+
+def test_inference_mode_around_a_call_is_said() -> None:
+    model = fakes.FakeModel(fakes.smooth)
+    with torch.inference_mode(), pytest.raises(ModelError, match=r"inside torch.inference_mode\(\).*call it outside"):
+        lineal.explain(model, TEXT, "label:yes")
+    records = lineal.explain_many(model, [TEXT], "label:yes")
+    with torch.inference_mode(), pytest.raises(ModelError, match="call it outside"):
+        next(records)
+    with torch.inference_mode():
+        made = fakes.FakeModel(fakes.smooth)
+    with pytest.raises(ModelError, match="load the model outside of it"):
+        lineal.explain(made, TEXT, "label:yes")
+    with torch.no_grad():
+        assert lineal.explain(model, TEXT, "label:yes").converged
 
 
 def test_other_runtime_errors_pass_through() -> None:

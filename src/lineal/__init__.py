@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from lineal.attribution import Attribution
 from lineal.errors import LinealError
+from lineal.failure import Failure
 from lineal.interaction_matrix import Interactions
 from lineal.pair_attribution import Matches, PairAttribution
 from lineal.quadrature.contract import Stop
@@ -34,6 +35,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Attribution",
+    "Failure",
     "Interactions",
     "LinealError",
     "LinearProbe",

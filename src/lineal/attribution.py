@@ -120,6 +120,8 @@ class Attribution(Record):
     is wrong with what was explained (characters the model cannot read), shown by every view in a style of its own.
     region_of: (t,) the named part of the prompt each token lies in ("" for none), or () when no part has a name. steps: how many tokens at
     the end are themselves explained, one output each (a generation), else 0.
+    seconds: what this text took: reading it, its share of every batch it took part in by rows × tokens, and its schedule. The sum over many
+    texts is the time of the whole run, less what was prepared for all of them once and what the caller did in between.
     memory: estimated bytes, for language models: weights, batch (peak of the largest batch), free before the run.
     choices: for a choice among options, how likely each one is.
     """

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lineal.errors import ModelError
-from lineal.models.base import Encoded, TextModel
+from lineal.models.base import Encoded, TextModel, differentiable
 from lineal.models.causal import Prefix
 from lineal.objectives import Branches, Objective, branches
 from lineal.paths import Path
@@ -88,8 +88,8 @@ class Answer:
 def evaluate(model: TextModel, requests: Sequence[Request]) -> list[Answer]:
     """Evaluate all points of all requests in one padded batch; the model must be frozen and in evaluation mode.
 
-    All requests have the same mode, and the same prefix or none. Raises ModelError when F itself is not finite (naming the text and
-    α); a gradient that is not finite is passed on, for the schedule to deal with.
+    All requests have the same mode, and the same prefix or none. What is not finite is passed on: an F for `checked`, a gradient for the
+    schedule to deal with. Raises ModelError for a model that gives no gradient.
     """
     prefix, mode = requests[0].problem.prefix, requests[0].problem.mode
     asked, rows = requests, [list(range(len(request.alphas))) for request in requests]
@@ -108,13 +108,22 @@ def evaluate(model: TextModel, requests: Sequence[Request]) -> list[Answer]:
             values: Sequence[Tensor] = outputs(points)
     elif mode is Mode.REVERSE:
         with torch.enable_grad():
-            values = outputs([own.requires_grad_(True) for own in points])
+            values = [differentiable(model, value) for value in outputs([own.requires_grad_(True) for own in points])]
             grads = _reverse(points, requests, values)
         derivatives = [_products(request, i, grads, rows[i]) for i, request in enumerate(asked)]
     else:
         velocities = [_velocity(request, own) for request, own in zip(requests, points, strict=True)]
         values, derivatives = along_tokens(outputs, points, velocities, mode)
     return [_answer(request, value[own], found) for request, value, own, found in zip(asked, values, rows, derivatives, strict=True)]
+
+
+def checked(request: Request, answer: Answer) -> Answer:
+    """Return the answer to a request; ModelError, naming the text and α, when F itself is not finite."""
+    finite = np.isfinite(answer.values).all(axis=1)
+    if finite.all():
+        return answer
+    worst, text = request.alphas[int(np.argmin(finite))], request.problem.encoded.texts[0]
+    raise ModelError(f"the model answers with NaN or infinity at α = {worst:g} on the path of the text {text[:60]!r}")
 
 
 def size(request: Request) -> tuple[int, int]:
@@ -245,10 +254,6 @@ def _velocity(request: Request, points: Tensor) -> Tensor:
 
 def _answer(request: Request, output: Tensor, found: Tensor | None) -> Answer:
     values = output.detach().double().cpu().numpy()
-    if not np.isfinite(values).all():
-        worst = request.alphas[int(np.argmin(np.isfinite(values).all(axis=1)))]
-        text = request.problem.encoded.texts[0]
-        raise ModelError(f"the model answers with NaN or infinity at α = {worst:g} on the path of the text {text[:60]!r}")
     derivatives = np.zeros((len(request.alphas), request.problem.k, len(request.problem.encoded)))
     if found is not None and request.outputs is not None:
         derivatives[:, request.outputs, request.problem.skipped :] = found.cpu().numpy()[:, request.outputs]

@@ -2,32 +2,101 @@
 
 from __future__ import annotations
 
+import time
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import groupby
 
 import numpy as np
 import torch
 
-from lineal.errors import MemoryLimitError
-from lineal.field import Answer, Problem, Request, evaluate, size
-from lineal.models.base import TextModel, evaluating
+from lineal.errors import MemoryLimitError, ModelError
+from lineal.field import Answer, Problem, Request, checked, evaluate, size
+from lineal.models.base import TextModel, evaluating, is_out_of_memory
 from lineal.models.memory import can_recompute, recomputing
 from lineal.quadrature.contract import Ask, Integral, Schedule
 
 OnPoints = Callable[[int], None]
 """Called with the number of gradients of every finished batch."""
 
+IN_FLIGHT = 64
+"""Most integrals open at once: enough to fill batches with their last rounds."""
+IN_FLIGHT_BYTES = 2**29
+"""Derivatives, (n, k, t) float64, that the schedules of all open integrals may keep together; they take a few times as much while they
+estimate. Only the first one in line may exceed it, since somebody must be able to finish."""
+EXPECTED_POINTS = 32
+"""What an integral is taken to need before it has asked for more."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of one integral. found: the integral, or the error that ended it; other integrals go on.
+
+    seconds: its share of the time of the batches it took part in, by rows × tokens, and what its own schedule took; shares of a batch add
+    up to its time.
+    """
+
+    found: Integral | Exception
+    seconds: float
+
+    @property
+    def integral(self) -> Integral:
+        """The integral; raises the error where there is none."""
+        if isinstance(self.found, Exception):
+            raise self.found
+        return self.found
+
 
 @dataclass
 class Work:
-    """One text on its way: its problem, its schedule, the open ask and the answers that have come back."""
+    """One integral on its way: its problem, its schedule, the open ask, the answers that have come back, and at last what was found."""
 
     problem: Problem
     schedule: Schedule
     ask: Ask | None = None
     answers: dict[tuple[bool, int], Answer] = field(default_factory=dict)
+    found: Integral | Exception | None = None
+    told: int = 0
+    seconds: float = 0.0
+
+    @property
+    def point(self) -> int:
+        """Bytes of the derivatives of one point."""
+        return 8 * self.problem.k * len(self.problem.encoded)
+
+    @property
+    def asked(self) -> int:
+        """Points whose derivatives are asked for."""
+        return 0 if self.ask is None else len(self.ask.alphas)
+
+    @property
+    def held(self) -> int:
+        """Bytes of derivatives that the schedule keeps; of a finished integral, of its value."""
+        return self.point * (self.told if self.found is None else 1)
+
+    @property
+    def expected(self) -> int:
+        """Bytes that are set aside: what is kept and asked for, and no less than is usual."""
+        return self.held if self.found is not None else self.point * max(self.told + self.asked, EXPECTED_POINTS)
+
+    def step(self) -> None:
+        """Tell the schedule what has come back, if anything has, and take its next ask or its integral."""
+        begun = time.perf_counter()
+        if self.ask is not None:
+            self.told += self.asked
+            _tell(self)
+        self.ask = self.schedule.ask()
+        if self.ask is None:
+            self.found = self.schedule.integral()
+        self.seconds += time.perf_counter() - begun
+
+    def fail(self, error: Exception) -> None:
+        """End with an error, and let go of everything that was computed."""
+        traceback.clear_frames(error.__traceback__)  # they hold the tensors of the batch
+        self.found, self.ask = error, None
+        self.answers.clear()
 
 
 @dataclass
@@ -72,53 +141,128 @@ class _Piece:
 
 
 def integrate(
-    model: TextModel,
-    tasks: Iterable[tuple[Problem, Schedule]],
-    budget: Budget,
-    in_flight: int = 64,
-    on_points: OnPoints | None = None,
+    model: TextModel, tasks: Iterable[tuple[Problem, Schedule]], budget: Budget, on_points: OnPoints | None = None
 ) -> Iterator[Integral]:
-    """Yield the integral of every task, in order.
+    """Yield the integral of every task, in order; an integral that failed raises its error when its turn comes. See `attempt`."""
+    for done in attempt(model, tasks, budget, on_points):
+        yield done.integral
 
-    Up to `in_flight` texts are open at once: in each round every open schedule is asked, all points are packed by length into batches
-    of at most `budget.tokens` tokens, and the answers are told. Easy texts finish early and make room for the next.
-    Cost: one forward and k reverse passes per batch, or t tangent passes (`Problem.mode`). Raises ModelError (F not finite),
-    MemoryLimitError.
+
+def attempt(
+    model: TextModel, tasks: Iterable[tuple[Problem, Schedule]], budget: Budget, on_points: OnPoints | None = None
+) -> Iterator[Done]:
+    """Yield what became of every task, in order.
+
+    Up to `IN_FLIGHT` integrals are open at once, fewer where their derivatives would exceed `IN_FLIGHT_BYTES`: in each round every open
+    schedule is asked, all points are packed by length into batches of at most `budget.tokens` tokens, and the answers are told. Easy texts
+    finish early and make room for the next. An F that is not finite (ModelError), a point that does not fit (MemoryLimitError) and whatever
+    the model raises end the integral they belong to, and no other: a batch that raises is run again text by text.
+    An error of `tasks` itself is raised behind everything it gave before.
+    Cost: one forward and k reverse passes per batch, or t tangent passes (`Problem.mode`).
     """
-    source = iter(tasks)
+    source, broken = iter(tasks), None
     queue: deque[Work] = deque()
+    ended = False
     while True:
-        queue.extend(Work(problem, schedule) for problem, schedule in islice(source, in_flight - len(queue)))
+        while not ended and _has_room(queue):
+            try:
+                work = Work(*next(source))
+            except StopIteration:
+                ended = True
+            except Exception as error:
+                ended, broken = True, error
+            else:
+                work.step()
+                queue.append(work)
+        if not queue and broken is not None:
+            raise broken
         if not queue:
             return
-        for work in queue:
-            work.ask = work.schedule.ask()
-        while queue and queue[0].ask is None:
-            yield queue.popleft().schedule.integral()
-        _round(model, [work for work in queue if work.ask is not None], budget, on_points)
+        while queue and queue[0].found is not None:
+            first = queue.popleft()
+            yield Done(first.found, first.seconds)  # type: ignore[arg-type]
+        _round(model, _fitting(queue), budget, on_points)
+
+
+def _has_room(queue: Sequence[Work]) -> bool:
+    """Whether one more integral may be opened: always where there is none."""
+    return not queue or (len(queue) < IN_FLIGHT and sum(work.expected for work in queue) < IN_FLIGHT_BYTES)
+
+
+def _fitting(queue: Sequence[Work]) -> list[Work]:
+    """Return the open integrals that take part in the next round: as many of the first as stay within the bound, and the very first."""
+    room = IN_FLIGHT_BYTES - sum(work.held for work in queue)
+    chosen: list[Work] = []
+    for work in queue:
+        if work.found is None:
+            room -= work.point * work.asked
+            if chosen and room < 0:
+                break
+            chosen.append(work)
+    return chosen
 
 
 def _round(model: TextModel, works: Sequence[Work], budget: Budget, on_points: OnPoints | None) -> None:
-    pieces = deque(
-        sorted((piece for work in works for piece in _pieces(work, budget.recompute)), key=lambda piece: (piece.kind, piece.length))
-    )
-    while pieces:
-        batch = _fill(pieces, budget)
-        try:
-            with evaluating(model.module), recomputing(model.module, budget.recompute):
-                answers = evaluate(model, [piece.request for piece in batch])
-        except (RuntimeError, MemoryError) as error:
-            if not _is_out_of_memory(error):
-                raise
-            _shrink(model, batch, budget)
-            pieces.extendleft(reversed([single for piece in batch for single in _singles(piece, budget.recompute)]))
-            continue
-        for piece, answer in zip(batch, answers, strict=True):
-            piece.work.answers[piece.request.outputs is None, piece.first] = answer
-        if on_points is not None:
-            on_points(sum(piece.points for piece in batch if piece.request.outputs is not None))
+    """Evaluate what the works ask for, batch by batch, and tell them.
+
+    groups: pieces that may share batches. There is one, but a batch that raises falls into a group per text, to find the one to blame.
+    """
+    everything = (piece for work in works for piece in _pieces(work, budget.recompute))
+    groups = deque([deque(sorted(everything, key=lambda piece: (piece.kind, piece.length)))])
+    while groups:
+        batch = [piece for piece in _fill(groups[0], budget) if piece.work.found is None]
+        if not groups[0]:
+            groups.popleft()
+        if batch:
+            groups.extendleft(reversed(_run(model, batch, budget, on_points)))
     for work in works:
-        _tell(work)
+        if work.found is None:
+            work.step()
+
+
+def _run(model: TextModel, batch: Sequence[_Piece], budget: Budget, on_points: OnPoints | None) -> list[deque[_Piece]]:
+    """Evaluate one batch and hand out its answers, or its error; return the pieces that have to be run again, in groups."""
+    begun, failed = time.perf_counter(), None
+    try:
+        with evaluating(model.module), recomputing(model.module, budget.recompute):
+            answers = evaluate(model, [piece.request for piece in batch])
+    except Exception as error:
+        failed = error
+        traceback.clear_frames(error.__traceback__)
+    _share(batch, time.perf_counter() - begun)
+    if failed is not None:
+        return _again(model, batch, failed, budget)
+    for piece, answer in zip(batch, answers, strict=True):
+        try:
+            piece.work.answers[piece.request.outputs is None, piece.first] = checked(piece.request, answer)
+        except ModelError as error:
+            piece.work.fail(error)
+    if on_points is not None:
+        on_points(sum(piece.points for piece in batch if piece.request.outputs is not None))
+    return []
+
+
+def _share(batch: Sequence[_Piece], seconds: float) -> None:
+    """Give every work its share of a batch's time."""
+    weights = [piece.rows * piece.length for piece in batch]
+    for piece, weight in zip(batch, weights, strict=True):
+        piece.work.seconds += seconds * weight / sum(weights)
+
+
+def _again(model: TextModel, batch: Sequence[_Piece], failed: Exception, budget: Budget) -> list[deque[_Piece]]:
+    """Return what is run again after a batch has raised: all of it in smaller batches when memory ran out, else text by text."""
+    if is_out_of_memory(failed):
+        try:
+            _shrink(model, batch, budget)
+        except MemoryLimitError as error:
+            batch[0].work.fail(error)
+            return []
+        return [deque(single for piece in batch for single in _singles(piece, budget.recompute))]
+    works = [deque(pieces) for _, pieces in groupby(batch, key=lambda piece: id(piece.work))]
+    if len(works) > 1:
+        return works
+    batch[0].work.fail(failed)
+    return []
 
 
 def _pieces(work: Work, recompute: bool) -> Iterator[_Piece]:
@@ -176,12 +320,6 @@ def _tell(work: Work) -> None:
     derivatives = np.concatenate([answer.derivatives for answer in gradients]) if gradients else np.zeros((0, k, t))
     work.schedule.tell(values, derivatives, np.concatenate([answer.values for answer in ends]) if ends else np.zeros((0, k)))
     work.answers.clear()
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    return (
-        isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "out of memory" in str(error) or "can't allocate memory" in str(error)
-    )
 
 
 def _shrink(model: TextModel, batch: Sequence[_Piece], budget: Budget) -> None:

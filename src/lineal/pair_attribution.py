@@ -80,6 +80,7 @@ class PairAttribution(Record):
 
     similarity: ê(a) · ê(b), the model's own. unit: "cosine" or "dot". error: bound on the L1 distance of all terms together to the exact
     ones, and on |residual|, from the errors of the token vectors by Cauchy-Schwarz: pessimistic, and an estimate, not a proof.
+    seconds: what this pair took; what several documents share (the query's vectors) is divided by their number.
     scale: Σ_i‖t_i‖ Σ_j‖t_j‖ + ‖ê(r_b)‖ Σ_i‖t_i‖ + ‖ê(r_a)‖ Σ_j‖t_j‖, what `tol` is relative to.
     """
 

@@ -21,7 +21,7 @@ from lineal.attribution import Attribution
 from lineal.costs import Costs, costs
 from lineal.errors import InputError, OptionError, listing
 from lineal.field import Floats, Problem
-from lineal.integrate import integrate
+from lineal.integrate import attempt
 from lineal.methods.contract import Case
 from lineal.models import TextModel, load
 from lineal.models.base import Encoded, evaluating
@@ -156,6 +156,7 @@ class Half:
     integral: Integral
     way: Literal["forward", "reverse", "central", "mixed"]
     passes: int
+    seconds: float
 
     @property
     def error(self) -> float:
@@ -212,8 +213,9 @@ class Pairs:
         (first,) = self._halves(self.first, [one], [ways[0][0]])
         rest = self._halves(self.second, others, [way for _, way in ways])
         found = [self._combined(one, first, other, half) for other, half in zip(others, rest, strict=True)]
-        seconds = (time.perf_counter() - begun) / len(documents)
-        return [self._pack(*parts, seconds) for parts in found]
+        own = [(a.seconds if first is None else 0.0) + b.seconds for a, b, _ in found]
+        shared = (time.perf_counter() - begun - sum(own)) / len(documents)
+        return [self._pack(*parts, shared + seconds) for parts, seconds in zip(found, own, strict=True)]
 
     def _combined(self, a: Problem, first: Half | None, b: Problem, second: Half | None) -> tuple[Half, Half, Parts]:
         if first is not None and second is not None:
@@ -265,8 +267,9 @@ class Pairs:
         halves: list[Half | None] = [None] * len(problems)
         for mode in Mode:
             chosen = [i for i, wanted in enumerate(modes) if wanted is mode]
-            for i, integral in zip(chosen, self._integrals(session, [problems[i] for i in chosen], mode, self._share), strict=True):
-                halves[i] = Half(problems[i], integral, mode.value, _passes(problems[i], mode))
+            found = self._integrals(session, [problems[i] for i in chosen], mode, self._share)
+            for i, (integral, seconds) in zip(chosen, found, strict=True):
+                halves[i] = Half(problems[i], integral, mode.value, _passes(problems[i], mode), seconds)
         return halves
 
     @property
@@ -274,12 +277,13 @@ class Pairs:
         """The tolerance τ of each text, such that (1 + τ)² = 1 + tol: errors of both texts and their product stay within `tol`."""
         return float(np.sqrt(1 + self.options.tol) - 1)
 
-    def _integrals(self, session: Session, problems: Sequence[Problem], mode: Mode, tol: float) -> list[Integral]:
+    def _integrals(self, session: Session, problems: Sequence[Problem], mode: Mode, tol: float) -> list[tuple[Integral, float]]:
+        """Return the integral of each problem, and the seconds it took."""
         o = self.options
         tasks = [
             (replace(problem, mode=mode), specs.schedule(o.rule, tol, o.max_evaluations, (0.0, 1.0), pooled=True)) for problem in problems
         ]
-        return list(integrate(session.model, tasks, session.budget))
+        return [(done.integral, done.seconds) for done in attempt(session.model, tasks, session.budget)]
 
     def _mixed(self, short: Half, session: Session, problem: Problem) -> tuple[Half, Parts]:
         """Project the other text on the token vectors of `short`, its start and its end: n + 2 reverse passes, plus PROBES.
@@ -292,8 +296,8 @@ class Pairs:
         random = np.random.default_rng(0).standard_normal((PROBES, vectors.shape[1])) / np.sqrt(PROBES)
         directions = torch.from_numpy(np.vstack([vectors / length, random]))
         projected = replace(problem, objective=Projection(directions, self.kind))
-        integral = self._integrals(session, [projected], Mode.REVERSE, self._share / 2)[0]
-        half = Half(projected, integral, "mixed", len(directions))
+        ((integral, seconds),) = self._integrals(session, [projected], Mode.REVERSE, self._share / 2)
+        half = Half(projected, integral, "mixed", len(directions), seconds)
         return half, _projected_parts(short, half, length)
 
     def _pack(self, a: Half, b: Half, parts: Parts, seconds: float) -> PairAttribution:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
-from itertools import islice
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -18,12 +18,13 @@ from torch import Tensor
 from lineal import baselines, methods, prompts, regions, specs, targets
 from lineal.attribution import Attribution, Choices, Role
 from lineal.costs import costs
-from lineal.errors import InputError, OptionError, listing
+from lineal.errors import FidelityError, InputError, LinealError, OptionError, listing
+from lineal.failure import Failure
 from lineal.field import Problem
-from lineal.integrate import Budget, integrate
-from lineal.methods.contract import Case, Outcome, Plan, block_size, plans
+from lineal.integrate import Budget, Done, OnPoints, attempt, integrate
+from lineal.methods.contract import Case, Outcome, block_size, prepare
 from lineal.models import TextModel, load, memory
-from lineal.models.base import GENERATIVE, Encoded, check_fidelity
+from lineal.models.base import GENERATIVE, Encoded, check_differentiable, check_fidelity
 from lineal.models.causal import CausalLM, Prefix
 from lineal.models.layer import Entered
 from lineal.objectives import NO_BRANCHES, Objective, SequenceScore, branches
@@ -40,6 +41,9 @@ PREFIXES = 4
 MANY_OUTPUTS = 16
 """From so many outputs on it is worth measuring whether tangent passes are cheaper than reverse passes."""
 AT_A_LAYER = ("ig", "sequential-ig", "smoothgrad-ig", "gradient-x-input", "saliency", "random")
+OnError = Literal["raise", "return"]
+OF_ALL_TEXTS = (OptionError, FidelityError)
+"""Errors that are never one text's own: a wrong option, and a model that is not what it seems."""
 BATCH_TOKENS = {"cpu": 1024, "cuda": 16384, "mps": 4096}
 """Points × padded length per batch. On a CPU 512 to 2048 took the same time within a tenth, and 8192 half as long again."""
 
@@ -80,7 +84,7 @@ def explain(
         raise InputError(
             f"text is a {type(text).__name__}; explain takes one string, or a tuple of two for a pair; many texts: explain_many"
         )
-    return next(Session(load(model), target, baseline, options_from(options)).run([text]))
+    return Session(load(model), target, baseline, options_from(options)).explain(text)
 
 
 @lists_options
@@ -91,19 +95,25 @@ def explain_many(
     *,
     baseline: Any = None,
     progress: bool | Callable[[int], None] = False,
+    on_error: OnError = "raise",
     **options: Any,
-) -> Iterator[Attribution]:
+) -> Iterator[Any]:
     """Yield the explanation of each text, in order; path points of up to 64 texts share batches.
 
-    texts: any iterable, read lazily, up to 64 ahead. progress: True shows a bar on standard error; a function is called with the number of
-    gradients of each finished batch. The rest is as in `explain`; a bad text raises InputError, with its place in `texts` (from 0), when
-    its turn to be read comes. Rows of a data set are no texts: pass row["text"], or the column.
+    texts: any iterable, read lazily, up to 64 ahead, and fewer where their derivatives, (n, k, t) numbers each, would take more than
+    512 MiB together. progress: True shows a bar on standard error; a function is called with the number of gradients of each batch.
+    on_error: what becomes of a text that cannot be read, does not fit into memory, or that the model fails on. "raise": all texts
+    before it are given out first, then the error is raised with its place in `texts`, from 0. "return": a `Failure` takes its place, and
+    all others are explained. Wrong options, a model that is not what it seems (FidelityError) and errors of `texts` itself are raised in
+    either case. Rows of a data set are no texts: pass row["text"], or the column. The rest is as in `explain`.
     """
     prompts.check_list(texts, "explain_many", "explain")
+    if on_error not in get_args(OnError):
+        raise OptionError(f"unknown on_error {on_error!r}; choose one of {listing(get_args(OnError))}")
     session = Session(load(model), target, baseline, options_from(options))
     if progress is True:
-        return _with_bar(session, list(texts))
-    return session.run(texts, None if progress is False else progress, numbered=True)
+        return _with_bar(session, list(texts), on_error)
+    return session.attempt(texts, None if progress is False else progress, on_error)
 
 
 class Session:
@@ -111,6 +121,7 @@ class Session:
 
     def __init__(self, model: TextModel, target: Any, baseline: Any, options: Options) -> None:
         """Bind target and baseline to the model. Raises OptionError when they do not fit."""
+        check_differentiable(model)
         model = _reading(model, options)
         self.target = _target(target, model)
         if hasattr(self.target, "reader"):  # a question that adds a text of its own
@@ -140,36 +151,73 @@ class Session:
         self.budget.tokens, self.budget.read = needed.fitting(self.budget.tokens), needed.read
         return {"weights": needed.weights, "batch": needed.batch(self.budget.tokens), "free": needed.free or 0}
 
-    def run(self, texts: Iterable[Any], on_points: Callable[[int], None] | None = None, numbered: bool = False) -> Iterator[Attribution]:
-        """Yield one record per text, in order. numbered: errors of a text say where in `texts` it stands."""
+    def explain(self, text: Any) -> Attribution:
+        """Return the record of one text."""
+        return next(self.run([text]))
+
+    def run(self, texts: Iterable[Any], on_points: OnPoints | None = None, numbered: bool = False) -> Iterator[Attribution]:
+        """Yield one record per text, in order; an error comes behind all records before it. numbered: it says where in `texts` it stands."""
+        return self.attempt(texts, on_points, "raise", numbered)  # type: ignore[return-value]
+
+    def attempt(
+        self, texts: Iterable[Any], on_points: OnPoints | None = None, on_error: OnError = "return", numbered: bool = True
+    ) -> Iterator[Attribution | Failure]:
+        """Yield one record per text, in order, or a failure in its place; see `explain_many`."""
+        check_differentiable(self.model)  # where this is called from can be another place than where the session was made
         begun: deque[_Begun] = deque()
+
+        def settled(first: _Begun) -> Attribution | Failure:
+            if first.error is None:
+                return self._record(first)
+            if isinstance(first.error, OF_ALL_TEXTS):
+                raise first.error
+            if on_error == "raise":
+                raise _numbered(first.error, first.row) if numbered else first.error
+            return Failure(row=first.row, text=_said(first.text), error=type(first.error).__name__, message=str(first.error))
+
+        for done in attempt(self.entry or self.model, self._tasks(texts, begun, on_error), self.budget, on_points):
+            while begun[0].ended:
+                yield settled(begun.popleft())
+            begun[0].take(done)
+            while begun and begun[0].ended:
+                yield settled(begun.popleft())
+        while begun:
+            yield settled(begun.popleft())
+
+    def _tasks(self, texts: Iterable[Any], begun: deque[_Begun], on_error: OnError) -> Iterator[tuple[Problem, Schedule]]:
+        """Yield the integrals of all texts, noting in `begun` what belongs to which; a text that cannot be read is noted and has none.
+
+        Where an error is to be raised, nothing behind it is read.
+        """
+        for first, block in _blocks(texts, block_size(self.method)):
+            clock = time.perf_counter()
+            rows = [_Begun(first + i, text) for i, text in enumerate(block)]
+            for row in rows:
+                with row.guarded():
+                    case = self.case(row.text)
+                    row.case = replace(case, mode=self._mode(case))
+            prepare(self.method, [row.case for row in rows if row.case is not None])
+            shared = (time.perf_counter() - clock - sum(row.seconds for row in rows)) / len(rows)
+            for row in rows:
+                tasks: Sequence[tuple[Problem, Schedule]] = ()
+                with row.guarded():
+                    tasks = row.planned(self.method)
+                row.seconds += shared
+                begun.append(row)
+                if row.error is not None and on_error == "raise":
+                    return
+                yield from tasks
+                del tasks  # their schedules keep every derivative they were told
+
+    def _record(self, finished: _Begun) -> Attribution:
+        """Return the record of a text whose integrals are all there."""
         clock = time.perf_counter()
-
-        def tasks() -> Iterator[tuple[Problem, Schedule]]:
-            source = enumerate(texts)
-            while block := list(islice(source, block_size(self.method))):
-                read = [self._numbered(row, text) if numbered else self.case(text) for row, text in block]
-                cases = [replace(case, mode=self._mode(case)) for case in read]
-                for case, plan in zip(cases, plans(self.method, cases), strict=True):
-                    begun.append(_Begun(case, plan, _menu(case)))
-                    yield from (*plan.tasks, *begun[-1].menu)
-
-        for integral in integrate(self.entry or self.model, tasks(), self.budget, on_points=on_points):
-            first = begun[0]
-            first.done.append(integral)
-            planned = len(first.plan.tasks)
-            if len(first.done) == planned + len(first.menu):
-                begun.popleft()
-                now = time.perf_counter()
-                record = self.pack(first.case, first.plan.pack(first.done[:planned]), now - clock)
-                yield record.model_copy(update={"choices": _choices(first.case.objective, first.done[planned:])})
-                clock = time.perf_counter()
-
-    def _numbered(self, row: int, text: Any) -> Case:
-        try:
-            return self.case(text)
-        except InputError as error:
-            raise type(error)(f"texts[{row}]: {error}") from error
+        assert finished.case is not None
+        assert finished.pack is not None, "a text that did not fail was planned"
+        outcome = finished.pack(finished.done[: finished.count])
+        choices = _choices(finished.case.objective, finished.done[finished.count :])
+        seconds = finished.seconds + time.perf_counter() - clock
+        return self.pack(finished.case, outcome, seconds).model_copy(update={"choices": choices})
 
     def case(self, text: Any) -> Case:
         """Return one text ready to be explained: up to four forward passes the first time, one or none later."""
@@ -217,7 +265,8 @@ class Session:
 
     def scores(self, cases: Sequence[Case]) -> list[NDArray[np.float64]]:
         """Return the (k, t) scores of each case, perhaps altered ones; all share batches."""
-        planned = list(plans(self.method, cases))
+        prepare(self.method, cases)
+        planned = [self.method.plan(case) for case in cases]
         done = integrate(self.entry or self.model, (task for plan in planned for task in plan.tasks), self.budget)
         return [plan.pack([next(done) for _ in plan.tasks]).integral.value for plan in planned]
 
@@ -272,7 +321,7 @@ class Session:
         )
 
     def provenance(self, seconds: float) -> dict[str, Any]:
-        """Return what every record says about how it was made."""
+        """Return what every record says about how it was made. seconds: as in `lineal.Attribution`."""
         o = self.options
         return {"tol": o.tol, "rule": o.rule, "model": self.model.card, "versions": versions(), "seconds": round(seconds, 4)}
 
@@ -288,12 +337,89 @@ def judged(integral: Integral, tol: float) -> tuple[Stop, ...]:
 
 @dataclass
 class _Begun:
-    """A text on its way: what was planned for it, the ends of its options (`_menu`), and the integrals that are done."""
+    """A text on its way.
 
-    case: Case
-    plan: Plan
-    menu: list[tuple[Problem, Schedule]]
+    pack: makes a record's numbers of its first `count` integrals; those of its options (`_menu`) come behind them. wanted: integrals that
+    are still to come. error: the first one; there is then no record. seconds: spent on it so far.
+    """
+
+    row: int
+    text: Any
+    case: Case | None = None
+    pack: Callable[[Sequence[Integral]], Outcome] | None = None
+    count: int = 0
+    wanted: int = 0
     done: list[Integral] = field(default_factory=list)
+    error: Exception | None = None
+    seconds: float = 0.0
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more is to come."""
+        return self.wanted == 0
+
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        """Keep the time of what is done for this text, and its first error."""
+        clock = time.perf_counter()
+        try:
+            yield
+        except Exception as error:
+            self.error = error if self.error is None else self.error
+        self.seconds += time.perf_counter() - clock
+
+    def planned(self, method: methods.Method) -> list[tuple[Problem, Schedule]]:
+        """Return the integrals to compute for this text; none for one that failed."""
+        if self.case is None:
+            return []
+        plan, menu = method.plan(self.case), _menu(self.case)
+        self.pack, self.count, self.wanted = plan.pack, len(plan.tasks), len(plan.tasks) + len(menu)
+        return [*plan.tasks, *menu]
+
+    def take(self, done: Done) -> None:
+        """Take the next integral, or its error."""
+        self.wanted -= 1
+        self.seconds += done.seconds
+        if isinstance(done.found, Exception):
+            self.error = done.found if self.error is None else self.error
+        else:
+            self.done.append(done.found)
+
+
+def _blocks(texts: Iterable[Any], size: int) -> Iterator[tuple[int, list[Any]]]:
+    """Yield `size` texts at a time with the row of the first; an error of `texts` is raised behind what was read before."""
+    source, row = iter(texts), 0
+    while True:
+        block: list[Any] = []
+        broken: Exception | None = None
+        try:
+            while len(block) < size:
+                block.append(next(source))
+        except StopIteration:
+            pass
+        except Exception as error:
+            broken = error
+        if block:
+            yield row, block
+            row += len(block)
+        if broken is not None:
+            raise broken
+        if len(block) < size:
+            return
+
+
+def _numbered(error: Exception, row: int) -> Exception:
+    """Return the error with the place of its text: in the message of Lineal's own errors, as a note on others."""
+    if isinstance(error, LinealError):
+        found = type(error)(f"texts[{row}]: {error}")
+        found.__cause__ = error.__cause__
+        return found.with_traceback(error.__traceback__)
+    error.add_note(f"This was raised for texts[{row}].")
+    return error
+
+
+def _said(text: Any) -> str:
+    return text if isinstance(text, str) else repr(text)
 
 
 def _menu(case: Case) -> list[tuple[Problem, Schedule]]:
@@ -384,7 +510,7 @@ def _target(target: Any, model: TextModel) -> targets.Target:
     return target  # type: ignore[no-any-return]
 
 
-def _with_bar(session: Session, texts: Sequence[Any]) -> Iterator[Attribution]:
+def _with_bar(session: Session, texts: Sequence[Any], on_error: OnError) -> Iterator[Attribution | Failure]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -404,6 +530,6 @@ def _with_bar(session: Session, texts: Sequence[Any]) -> Iterator[Attribution]:
             gradients += count
             bar.update(task, gradients=gradients)
 
-        for record in session.run(texts, on_points, numbered=True):
+        for record in session.attempt(texts, on_points, on_error):
             bar.advance(task)
             yield record

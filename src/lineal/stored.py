@@ -8,16 +8,23 @@ from typing import Any
 
 from lineal.attribution import Attribution
 from lineal.errors import ResultError, listing
+from lineal.failure import Failure
 from lineal.interaction_matrix import Interactions
 from lineal.pair_attribution import Matches, PairAttribution
 from lineal.record import Record
 
-KINDS: dict[str | None, type[Record]] = {None: Attribution, "pair": PairAttribution, "matches": Matches, "interactions": Interactions}
+KINDS: dict[str | None, type[Record]] = {
+    None: Attribution,
+    "pair": PairAttribution,
+    "matches": Matches,
+    "interactions": Interactions,
+    "failure": Failure,
+}
 """What the `kind` entry of a stored record says; a plain attribution has none."""
 
 
 def load_result(path: str | Path) -> Any:
-    """Return the record saved at `path`: an `Attribution`, a `PairAttribution`, `Matches` or `Interactions`, whichever was saved.
+    """Return the record saved at `path`, of whichever kind: an `Attribution`, a `PairAttribution`, `Matches`, `Interactions`, a `Failure`.
 
     Raises ResultError when the file is missing, no JSON, or no Lineal result.
     """

@@ -94,7 +94,7 @@ def examine(
     tokens = tokens[tokens < len(case.encoded) - case.encoded.steps]
     if len(tokens) < 3:
         raise InputError(f"the text has {len(tokens)} tokens to attribute to; its ranking can be examined from 3 on")
-    record = next(session.run([text])) if record is None else record
+    record = session.explain(text) if record is None else record
     chosen = examined(record)
     scores = chosen.row(record.scores)[tokens]
 

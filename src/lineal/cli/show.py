@@ -9,6 +9,8 @@ import typer
 
 from lineal.attribution import Attribution
 from lineal.cli import common, shared
+from lineal.errors import ResultError
+from lineal.failure import Failure
 from lineal.pair_attribution import Matches
 from lineal.stored import load_result
 
@@ -24,6 +26,10 @@ def show(
     from lineal.views import has_sides
 
     record = load_result(result)
+    if isinstance(record, Failure):
+        raise ResultError(
+            f"there is nothing to show: text {record.row}, {record.text[:60]!r}, failed with {record.error}: {record.message}"
+        )
     if isinstance(record, Attribution) and not has_sides(record):
         common.check_out(out)
         common.deliver(record, by=by, out=out, as_json=as_json, strict=strict)

@@ -6,7 +6,7 @@ them into one `Outcome`. What is not an integral uses the same loop with a sched
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -110,15 +110,14 @@ class Method(Protocol):
         ...
 
 
-def plans(method: Method, cases: Sequence[Case]) -> Iterator[Plan]:
-    """Yield the plan of each text of a block; a method with something to look up for all of them (`prepare`) does that first."""
-    if hasattr(method, "prepare"):
+def prepare(method: Method, cases: Sequence[Case]) -> None:
+    """Let a method with something to look up for all texts of a block do so, before their plans are made."""
+    if hasattr(method, "prepare") and cases:
         method.prepare(cases)
-    return map(method.plan, cases)
 
 
 def block_size(method: Method) -> int:
-    """Return how many texts `plans` is best given at a time."""
+    """Return how many texts `prepare` is best given at a time."""
     return BLOCK if hasattr(method, "prepare") else 1
 
 

@@ -18,7 +18,16 @@ import torch
 from torch import Tensor, nn
 
 from lineal.attribution import ModelCard, Role
-from lineal.errors import FidelityError, InputError, LinealError, ModelError, OptionError, TooLongError, listing
+from lineal.errors import (
+    FidelityError,
+    InputError,
+    LinealError,
+    MemoryLimitError,
+    ModelError,
+    OptionError,
+    TooLongError,
+    listing,
+)
 from lineal.objectives import Activation
 
 FIDELITY = {torch.float64: 1e-9, torch.float32: 2e-4, torch.float16: 2e-2, torch.bfloat16: 5e-2}
@@ -279,15 +288,72 @@ def _stretched(model: TextModel, features: dict[str, Tensor], embeds: Tensor, po
 
 @contextmanager
 def _running(model: TextModel, start: str) -> Iterator[None]:
-    """Say what failed when the model's own code raises, memory aside."""
+    """Say what failed when the model's own code raises."""
     try:
         yield
-    except (torch.OutOfMemoryError, LinealError):
+    except LinealError:
         raise
-    except (RuntimeError, ValueError, TypeError, KeyError, AttributeError) as error:  # RuntimeError includes NotImplementedError
-        reason = " ".join(str(error).split())[:300] or type(error).__name__
+    except (
+        RuntimeError,
+        MemoryError,
+        OSError,
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+    ) as error:  # RuntimeError includes NotImplementedError
         c = model.card
+        if is_out_of_memory(error):
+            raise MemoryLimitError(
+                f"a plain forward pass of {c.name} over this one text does not fit in memory on {c.device}; "
+                "shorten the text, load the model in a smaller dtype, or free memory"
+            ) from None
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise ModelError(f"{c.name} ({c.architecture}) cannot be run from {start} in {c.dtype} on {c.device}: {reason}") from error
+
+
+OUT_OF_MEMORY = (
+    "out of memory",
+    "not enough memory",
+    "can't allocate memory",
+    "cannot allocate memory",
+    "bad_alloc",
+    "bad allocation",
+    "alloc_failed",
+    "cublascreate",
+    "insufficient memory",
+    "insufficient system resources",
+    "paging file is too small",
+)
+"""How libraries say that memory ran out, in lower case: CUDA and MPS, PyTorch on a CPU (Windows, Linux, its own), C++ libraries, cuBLAS
+and cuDNN (STATUS_ALLOC_FAILED; cublasCreate fails when no memory is left for its workspace), Windows itself (errors 1450, 1455).
+"""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out, on whatever device."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    return isinstance(error, (RuntimeError, OSError)) and any(sign in str(error).lower() for sign in OUT_OF_MEMORY)
+
+
+def differentiable(model: TextModel, output: Tensor) -> Tensor:
+    """Return the output, through which a gradient is to be taken; ModelError when the model's forward pass has cut it off."""
+    if output.requires_grad:
+        return output
+    raise ModelError(
+        f"{model.card.name} ({model.card.architecture}) answers without a gradient: its forward pass runs under torch.no_grad() or "
+        "torch.inference_mode(), or detaches what it returns, so there is nothing to integrate. Take that out of its forward pass, or use "
+        'a method that needs no gradient, as method="occlusion"'
+    )
+
+
+def check_differentiable(model: TextModel) -> None:
+    """Raise ModelError where PyTorch keeps no gradients: inside `torch.inference_mode()`, or for weights that were made there."""
+    if torch.is_inference_mode_enabled():
+        raise ModelError("this was called inside torch.inference_mode(), where no gradient can be computed; call it outside")
+    if any(parameter.is_inference() for parameter in model.module.parameters()):
+        raise ModelError(f"the weights of {model.card.name} were made inside torch.inference_mode(); load the model outside of it")
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.checkpoint import checkpoint
 
-from lineal.models.base import TextModel, evaluating
+from lineal.models.base import TextModel, differentiable, evaluating
 
 PROBE, ROWS, READ = 16, 3, 4
 """Tokens of the measured text, how often it stands in the larger batch, and how many more of its positions are read in the third."""
@@ -92,7 +92,7 @@ def _body(model: TextModel, rows: int, reads: int) -> int:
     live = Live()
     with live:
         embeds = model.embed(ids).detach().requires_grad_()
-        torch.autograd.grad(model.run(_features(model, ids), embeds, where).sum(), embeds)
+        torch.autograd.grad(differentiable(model, model.run(_features(model, ids), embeds, where)).sum(), embeds)
     return live.peak
 
 
@@ -104,6 +104,7 @@ def _head(model: TextModel, reads: int) -> int:
     live = Live()
     with live:
         logits = model.read(states, None)
+        differentiable(model, logits)
         torch.autograd.grad((logits if logits.dtype == torch.float64 else logits.float()).log_softmax(dim=-1).sum(), states)
     return live.peak
 
