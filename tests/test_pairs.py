@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import time
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -396,14 +395,21 @@ def test_matches_are_ranked_and_explained(tmp_path: Path) -> None:
     assert lineal.load_result(matches.save(tmp_path / "m.json")).to_dict() == matches.to_dict()
 
 
-def test_every_document_has_its_own_seconds_and_they_add_up() -> None:
-    loaded = model()
-    begun = time.perf_counter()
-    matches = lineal.explain_matches(loaded, B, [LONG, "cheese"], mode="reverse", rule="gauss:8")
-    total = time.perf_counter() - begun
-    seconds = {pair.b.text: pair.seconds for pair in matches.pairs}
-    assert 0.5 * total < sum(seconds.values()) <= total
-    assert seconds[LONG] > 1.1 * seconds["cheese"]
+def test_every_document_has_its_own_seconds_and_they_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded, now = model(), 0.0
+    own = loaded.run
+
+    def run(features: Any, embeds: Any, positions: Any) -> torch.Tensor:
+        nonlocal now
+        now += features["input_ids"].numel()
+        return own(features, embeds, positions)
+
+    monkeypatch.setattr(loaded, "run", run)
+    monkeypatch.setattr("time.perf_counter", lambda: now)
+    pairs = lineal.explain_matches(loaded, B, [LONG, "cheese"], mode="reverse", rule="gauss:8").pairs
+    seconds = {pair.b.text: pair.seconds for pair in pairs}
+    assert 0.9 * now < sum(seconds.values()) <= now  # less the ranking
+    assert seconds[LONG] - seconds["cheese"] > 8 * abs(len(pairs[0].b.tokens) - len(pairs[1].b.tokens))
 
 
 def test_matches_with_long_documents_use_mixed_passes() -> None:

@@ -156,7 +156,7 @@ class Session:
         return next(self.run([text]))
 
     def run(self, texts: Iterable[Any], on_points: OnPoints | None = None, numbered: bool = False) -> Iterator[Attribution]:
-        """Yield one record per text, in order; an error comes behind all records before it. numbered: it says where in `texts` it stands."""
+        """Yield one record per text, in order; an error comes behind all records before it. numbered: it says where it stands."""
         return self.attempt(texts, on_points, "raise", numbered)  # type: ignore[return-value]
 
     def attempt(
