@@ -25,6 +25,13 @@ class FakeTokenizer:
     mask_token_id = 1
     pad_token_id = 0
     unk_token_id = eos_token_id = bos_token_id = None
+    all_special_ids = (0, 1)
+
+    def __len__(self) -> int:
+        return len(WORDS)
+
+    def convert_ids_to_tokens(self, ids: Sequence[int]) -> list[str]:
+        return [WORDS[i] for i in ids]
 
     def __call__(self, text: str, add_special_tokens: bool = False) -> dict[str, list[int]]:
         return {"input_ids": [WORDS.index(word) for word in text.split()]}

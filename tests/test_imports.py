@@ -17,7 +17,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "lineal"
 
 # Who may import whom. A row speaks for its module, or for all modules of its package (which may import one another) unless one has a row
 # of its own. What only a type checker sees (`if TYPE_CHECKING:`) is free.
-LOW = {"errors", "quadrature", "paths", "objectives"}
+LOW = {"errors", "typed", "quadrature", "paths", "objectives"}
 RECORD = {"errors", "record", "attribution", "pair_attribution", "interaction_matrix", "failure", "stored", "regroup"} | {
     "quadrature.contract"
 }
@@ -25,6 +25,7 @@ MIDDLE = {"models", "baselines", "heads", "continuations", "targets", "field", "
 FIELD = {"tangents", "field", "costs", "integrate"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
+    "typed": {"errors"},
     "quadrature.contract": set(),
     "quadrature": {"errors", "quadrature.contract"},
     "paths": {"errors"},
@@ -38,7 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "stored": {"errors", "record", "attribution", "pair_attribution", "interaction_matrix", "failure"},
     "views": RECORD,
     "models": {"errors", "attribution", "objectives"},
-    "baselines": {"errors", "models"},
+    "baselines": {"errors", "typed", "models"},
     "tangents": set(),
     "heads": {"errors", "models", "objectives"},
     "continuations": {"errors", "models", "objectives"},
@@ -49,7 +50,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "specs": {"errors", "objectives", "quadrature", "targets"},
     "neighbours": {"errors", "models"},
     "removal": {"models", "objectives", "paths", "quadrature", "field", "integrate"},
-    "methods": {"errors", "models", "objectives", "paths", "quadrature", "tangents", "field", "neighbours", "removal"},
+    "methods": {"errors", "typed", "models", "objectives", "paths", "quadrature", "tangents", "field", "neighbours", "removal"},
     "metrics": {"errors", "attribution"},
     "metrics.catalogue": {"errors"},
     "metrics.stability": {"errors", "methods", "models"},
@@ -58,10 +59,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"readings", "removal", "session"},
     "unfinished": {"errors", "record"},
     "pair_removal": {"errors", "pair_attribution", "field", "metrics", "models", "objectives", "pairs", "removal", "session"},
-    "prompts": {"errors", "attribution", "regroup", "models"},
+    "prompts": {"errors", "typed", "attribution", "regroup", "models"},
     "regions": {"errors", "regroup", "models", "prompts"},
     "generation": RECORD | {"models", "prompts", "targets", "options", "session"},
-    "options": {"errors", "methods", "regions", "specs"},
+    "options": {"errors", "typed", "methods", "regions", "specs"},
     "session": LOW | RECORD | MIDDLE | {"options", "specs", "methods", "prompts", "regions", "costs", "tangents"},
     "pairs": LOW | RECORD | MIDDLE | {"prompts", "specs", "methods", "costs", "tangents", "options", "session"},
     "tasks": RECORD | {"models", "objectives", "prompts", "continuations", "session"},

@@ -9,14 +9,19 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import transformers
 
 import lineal
 from lineal import targets
 from lineal.errors import InputError, OptionError
 from lineal.evaluation import evaluate
 from lineal.interactions import explain_interactions
+from lineal.neighbours import rows_of
+from lineal.options import Options
+from lineal.pair_trust import examine_pair
+from lineal.session import Session
 from lineal.trust import examine
-from tests import fakes, tiny_lm
+from tests import fakes, tiny, tiny_lm
 from tests.families import FAMILIES
 
 BERT = next(family for family in FAMILIES if family.name == "BERT")
@@ -118,3 +123,107 @@ def test_equal_names_of_labels_need_the_number() -> None:
     record = lineal.explain(model, "film good", targets.labels())
     assert record.targets == ("x (0)", "x (1)")
     assert lineal.explain(model, "film good", "label:#1").targets == ("x (1)",)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"tol": "0.01"}, r"tol is '0\.01'.*a number"),
+        ({"tol": True}, r"tol is True.*a number"),
+        ({"tol": float("nan")}, "tol is nan"),
+        ({"tol": None}, r"tol is None.*a number"),
+        ({"layer": 1.5}, r"layer is 1\.5.*a text, a whole number or None"),
+        ({"layer": True}, r"layer is True"),
+        ({"max_evaluations": 100.5}, r"max_evaluations is 100\.5.*a whole number"),
+        ({"max_evaluations": "100"}, r"max_evaluations is '100'.*a whole number"),
+        ({"batch_tokens": 1e6}, r"batch_tokens is 1000000\.0.*a whole number or None"),
+        ({"truncate": "no"}, r"truncate is 'no'.*True or False"),
+        ({"hold_special": 0}, r"hold_special is 0.*True or False"),
+        ({"rule": 50}, r"rule is 50.*a text"),
+        ({"rule": "gauss:²"}, "needs a number of points"),
+        ({"rule": "gauss:100000"}, "gauss:100000.*at most 2000"),
+        ({"rule": "left:" + "9" * 5000}, "at most 2000"),
+        ({"prompt": 3}, r"prompt is 3.*a text or None"),
+        ({"anchor": 1}, r"anchor is 1.*first, bos, none"),
+        ({"hold": 1.5}, r"hold is 1\.5"),
+        ({"hold": ["a", "b"]}, r"hold is \['a', 'b'\]"),
+        ({"hold": [(1, 2, 3)]}, r"hold is \[\(1, 2, 3\)\]"),
+        ({"method": "smoothgrad-ig:noise=inf"}, "noise is inf"),
+        ({"method": lineal.methods.DIG(stride=2), "tol": "1"}, "tol is '1'"),
+        ({"tool": 0.1}, "unknown option 'tool'; did you mean 'tol'?"),
+        ({"base_line": "mask"}, "did you mean 'baseline'?"),
+    ],
+    ids=lambda options: str(options)[:40],
+)
+def test_options_of_the_wrong_kind_are_named_before_any_work(options: dict[str, Any], message: str) -> None:
+    model = fakes.FakeModel(fakes.smooth)
+    with pytest.raises(OptionError, match=message):
+        lineal.explain(model, "a film", "label:yes", **options)
+    assert not model.batches
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    options = Options(tol=np.float32(0.25), max_evaluations=np.int64(50), truncate=np.bool_(True), hold=np.array([1, 2]))
+    assert (options.tol, options.max_evaluations, options.truncate) == (0.25, 50, True)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: lineal.methods.DIG(steps="3"), "steps is '3'"),
+        (lambda: lineal.methods.DIG("gready"), "unknown strategy 'gready'; did you mean 'greedy'"),
+        (lambda: lineal.methods.DIG(stride=0), "stride is 0"),
+        (lambda: lineal.methods.SmoothGradIG(noise="big"), "noise is 'big'"),
+        (lambda: lineal.methods.ExpectedGradients(samples=2.5), r"samples is 2\.5"),
+        (lambda: lineal.methods.Random(seed=None), "seed is None"),
+        (lambda: lineal.methods.Random(seed=-1), "seed is -1"),
+        (lambda: lineal.baselines.random_words("many"), "samples is 'many'"),
+        (lambda: lineal.explain_pair(fakes.FakeModel(fakes.smooth), "a", "a", tol="1"), "tol is '1'"),
+        (lambda: lineal.explain_pair(fakes.FakeModel(fakes.smooth), "a", "a", similarty="dot"), "did you mean 'similarity'?"),
+    ],
+)
+def test_settings_of_values_have_kinds_too(make: Callable[[], Any], message: str) -> None:
+    with pytest.raises(OptionError, match=message):
+        make()
+
+
+def test_trust_and_evaluation_name_an_unknown_option() -> None:
+    model, encoder = BERT.load("classifier"), BERT.load("encoder")
+    with pytest.raises(OptionError, match="unknown option 'tool'; did you mean 'tol'"):
+        examine(model, TEXT, tool=0.1)
+    with pytest.raises(OptionError, match="unknown option 'tool'; did you mean 'tol'"):
+        examine_pair(encoder, TEXT, TEXT, tool=0.1)
+    with pytest.raises(OptionError, match="unknown option 'tool'; did you mean 'tol'"):
+        evaluate(model, [TEXT], methods=["random"], tool=0.1)
+    with pytest.raises(OptionError, match="methods="):
+        evaluate(model, [TEXT], method="ig")
+    with pytest.raises(OptionError, match="did you mean 'baselines'"):
+        evaluate(model, [TEXT], baseline="mask")
+    with pytest.raises(OptionError, match="did you mean 'tol'"):
+        lineal.explain_generation(tiny_lm.llama(), "The man", 2, tool=0.1)
+
+
+def test_more_new_tokens_than_the_model_reads_are_refused_before_any_work() -> None:
+    model = tiny_lm.llama(limit=32)
+    prompt = "The man works as a"
+    room = 32 - len(model.encode((prompt,)))
+    with pytest.raises(OptionError, match=rf"max_new_tokens is 1000.*at most {room}"):
+        lineal.explain_generation(model, prompt, 1000)
+    with pytest.raises(OptionError, match="max_new_tokens is '6'"):
+        lineal.explain_generation(model, prompt, "6")
+    assert lineal.explain_generation(model, prompt, room, rule="gauss:3").steps <= room
+
+
+def test_every_draw_is_a_word() -> None:
+    """Special tokens, unused rows and rows behind the tokenizer's last token are no words."""
+    words = tiny.tokenizer(extra=("[unused0]", "[unused17]", "<unused3>", "<|reserved_special_token_1|>"))
+    torch.manual_seed(0)
+    config = transformers.BertConfig(**tiny.SIZES | {"vocab_size": len(words) + 7})
+    model = lineal.load(transformers.BertForSequenceClassification(config).eval(), words)
+    allowed = {words.convert_tokens_to_ids(word) for word in (*tiny.WORDS, ".", ",", "!", "?")}
+    case = Session(model, None, None, Options()).case("a film was good")
+    moving = [i for i, moves in enumerate(case.moving) if moves]
+    drawn = [problem.path.at((0.0,))[0][moving] for problem, _ in lineal.methods.ExpectedGradients(samples=300).plan(case).tasks]
+    for starts in (torch.stack(drawn), lineal.baselines.random_words(300).bind(model)(case.encoded)[:, moving]):
+        ids = rows_of(model, starts.flatten(0, 1).detach())
+        assert set(ids.tolist()) == allowed

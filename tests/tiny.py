@@ -38,9 +38,9 @@ WORDS = [
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
-def tokenizer(decoder: bool = False, limit: int = 64) -> Any:
-    """Return a fast word tokenizer; for decoders without CLS, SEP and mask."""
-    vocabulary = {token: i for i, token in enumerate((*SPECIAL, *WORDS, ".", ",", "!", "?"))}
+def tokenizer(decoder: bool = False, limit: int = 64, extra: tuple[str, ...] = ()) -> Any:
+    """Return a fast word tokenizer; for decoders without CLS, SEP and mask. extra: further words, behind the others."""
+    vocabulary = {token: i for i, token in enumerate((*SPECIAL, *WORDS, ".", ",", "!", "?", *extra))}
     core = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
     core.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     names = {"unk_token": "[UNK]", "pad_token": "[PAD]"}

@@ -19,7 +19,8 @@ from torch import Tensor
 
 from lineal.errors import OptionError, listing
 from lineal.models.base import Encoded, TextModel
-from lineal.models.vocabulary import token_id
+from lineal.models.vocabulary import drawable, token_id
+from lineal.typed import check_fields
 
 Start = Callable[[Encoded], Tensor]
 SPECIAL = ("mask", "pad", "unk", "eos", "bos")
@@ -185,7 +186,7 @@ class _Aligned:
 
 @dataclass(frozen=True)
 class RandomWords:
-    """`samples` baselines of tokens drawn uniformly from the vocabulary, special ones left out; averaged, this is Expected Gradients.
+    """`samples` baselines of words drawn uniformly from the `drawable` ones of the vocabulary; averaged, this is Expected Gradients.
 
     The same seed gives the same token at the same position whatever the text. Cost: one integral per sample.
     """
@@ -193,17 +194,20 @@ class RandomWords:
     samples: int = 8
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        check_fields(self)
+        if self.samples < 1:
+            raise OptionError(f"random words need at least one sample, not {self.samples}")
+
     @property
     def name(self) -> str:
         """How many."""
         return f"{self.samples} × random words"
 
     def bind(self, model: TextModel) -> Start:
-        """Leave out the special tokens; OptionError for fewer than one sample."""
-        if self.samples < 1:
-            raise OptionError(f"random words need at least one sample, not {self.samples}")
-        special = set(model.tokenizer.all_special_ids)
-        words = torch.tensor([i for i in range(min(model.vocabulary, len(model.tokenizer))) if i not in special])
+        """Look up what may be drawn."""
+        words = torch.from_numpy(drawable(model))
 
         def start(encoded: Encoded) -> Tensor:
             drawn = torch.randint(len(words), (len(encoded), self.samples), generator=torch.Generator().manual_seed(self.seed))

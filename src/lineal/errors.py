@@ -1,4 +1,4 @@
-"""The exceptions Lineal raises. Imports nothing.
+"""The exceptions Lineal raises, and how their messages list names. Imports nothing of Lineal.
 
 LinealError
 ├── InputError (ValueError)        the text, span or tensor that was given cannot be explained
@@ -14,6 +14,9 @@ Not converging is not an exception: it is a `lineal.quadrature.Stop` on the resu
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
 
 
 class LinealError(Exception):
@@ -57,3 +60,10 @@ def listing(names: object, limit: int = 20) -> str:
     items = [str(name) for name in names]  # type: ignore[attr-defined]
     shown = ", ".join(items[:limit])
     return shown if len(items) <= limit else f"{shown} (and {len(items) - limit} more)"
+
+
+def unknown(what: str, given: object, known: Iterable[object], limit: int = 30) -> str:
+    """Return the message for a name that does not exist: the nearest one there is, and all of them."""
+    names = [str(name) for name in known]
+    near = get_close_matches(str(given), names, 1)
+    return f"unknown {what} {given!r}; {f'did you mean {near[0]!r}? There are' if near else 'choose one of'} {listing(names, limit)}"

@@ -24,7 +24,7 @@ from lineal.metrics.stability import randomised
 from lineal.models import load
 from lineal.models.base import GENERATIVE, TextModel
 from lineal.objectives import Objective
-from lineal.options import Options
+from lineal.options import Options, options_from
 from lineal.readings import has
 from lineal.session import Session, versions
 from lineal.unfinished import Unfinished
@@ -127,6 +127,9 @@ def evaluate(
             prompts.check(text)
         except InputError as error:
             raise type(error)(f"texts[{row}]: {error}") from error
+    if "method" in options:
+        raise OptionError(f"evaluate compares several methods; give methods=[{options['method']!r}, 'random']")
+    options_from(options, beside=("target", "methods", "baselines", "metrics", "removals", "into"))
     loaded = load(model)
     methods = default_methods(loaded) if methods is None else methods
     removals = default_removals(loaded) if removals is None else removals

@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from lineal.attribution import Attribution
-from lineal.errors import InputError, OptionError
+from lineal.errors import InputError, OptionError, unknown
 from lineal.models import load
 from lineal.models.generative import generate_options
 from lineal.options import Options, lists_options
@@ -50,8 +50,9 @@ def explain_generation(
         raise InputError("give a prompt or messages, one of the two")
     known = {field.name for field in fields(Options)}
     generate = {name: value for name, value in options.items() if name not in known}
-    if unknown := [name for name in generate if name not in generate_options()]:
-        raise OptionError(f"unknown option {unknown[0]!r}: neither {', '.join(sorted(known))} nor a keyword of transformers' generate")
+    if strange := [name for name in generate if name not in generate_options()]:
+        message = unknown("option", strange[0], [*sorted(known), *sorted(generate_options())])
+        raise OptionError(f"{message}; it is no keyword of transformers' generate either")
     if generate and continuation is not None:
         raise OptionError(f"{', '.join(generate)} is for generating, but a continuation is given; drop one of the two")
     asked = Generation(prompt if messages is None else Chat(messages), max_new_tokens, continuation, hold_generated, generate)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Literal, ParamSpec, TypeVar, get_args
+from typing import Any, Literal, ParamSpec, TypeVar
 
 from lineal import methods, regions, specs
-from lineal.errors import OptionError, listing
+from lineal.errors import OptionError, unknown
+from lineal.typed import check_fields
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -57,13 +58,14 @@ class Options:
 
     def __post_init__(self) -> None:
         """Check everything that can be checked without a model; OptionError says what fits."""
+        check_fields(self)
         methods.resolve(self.method)
+        for name in ("attribute", "hold"):
+            regions.check(name, getattr(self, name))
         if not 0 < self.tol < 1:
             raise OptionError(f"tol is {self.tol}, but it is a fraction of the attribution mass: give a number between 0 and 1, as 0.01")
         if self.max_evaluations < 16:
             raise OptionError(f"max_evaluations is {self.max_evaluations}; give at least 16")
-        if self.anchor is not None and self.anchor not in get_args(Anchor):
-            raise OptionError(f"unknown anchor {self.anchor!r}; choose one of {listing(get_args(Anchor))}")
         if self.batch_tokens is not None and self.batch_tokens < 1:
             raise OptionError(f"batch_tokens is {self.batch_tokens}; give a positive number")
         specs.check_rule(self.rule)
@@ -82,9 +84,15 @@ def lists_options(verb: Callable[P, T]) -> Callable[P, T]:
     return verb
 
 
-def options_from(given: dict[str, Any]) -> Options:
-    """Return the options of a verb; OptionError lists what there is when one is unknown."""
-    unknown = [name for name in given if name not in Options.__dataclass_fields__]
-    if unknown:
-        raise OptionError(f"unknown option {unknown[0]!r}; there are {listing(['target', 'baseline', *Options.__dataclass_fields__])}")
+def options_from(given: Mapping[str, Any], beside: Sequence[str] = ("target", "baseline")) -> Options:
+    """Return the options of a verb; OptionError names the nearest when one is unknown. beside: what else the verb takes by name."""
+    check_known(given, Options, beside)
     return Options(**given)
+
+
+def check_known(given: Iterable[str], kind: Any, beside: Sequence[str]) -> None:
+    """Raise OptionError for the first name that is no field of a dataclass of options."""
+    known = [field.name for field in fields(kind)]
+    for name in given:
+        if name not in known:
+            raise OptionError(unknown("option", name, [*beside, *known]))

@@ -12,7 +12,7 @@ from lineal.metrics.curves import GRID, count
 from lineal.metrics.stability import randomised
 from lineal.models import load
 from lineal.pair_attribution import PairAttribution, Side
-from lineal.pairs import PairOptions, Pairs, explain_pair
+from lineal.pairs import Pairs, explain_pair, pair_options_from
 from lineal.removal import Removal, Subject, deleted, replaced, values
 from lineal.session import Session
 from lineal.trust import Check, Floats, Trust, agree, matters, notices, orderings, other_baseline
@@ -29,7 +29,7 @@ def examine_pair(
     Cost: three explanations, t_a + t_b + 110 forward passes, and one copy of the model in memory. Raises InputError for texts with fewer
     than three tokens to attribute to together with fewer than three cells: nothing can be ranked.
     """
-    loaded = load(model)
+    wanted, loaded = pair_options_from(options), load(model)
     record = explain_pair(loaded, a, b, baseline=baseline, **options) if record is None else record
     rows, columns = _moving(record.a), _moving(record.b)
     if len(rows) * len(columns) < 3:
@@ -39,7 +39,7 @@ def examine_pair(
         return np.asarray(found.matrix[np.ix_(rows, columns)].ravel())
 
     own, other = cells(record), other_baseline(loaded, record.a.baseline)
-    pairs = Pairs(loaded, loaded, baseline, None, PairOptions(**options))
+    pairs = Pairs(loaded, loaded, baseline, None, wanted)
     whom = "leaving out one token of each text at a time"
     checks = (
         _adds_up(record),

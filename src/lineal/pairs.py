@@ -8,7 +8,7 @@ terms, column terms and the matrix t_i · t_j, exactly (`lineal.PairAttribution`
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, get_args
@@ -28,12 +28,13 @@ from lineal.models.base import Encoded, evaluating
 from lineal.models.encoder import SentenceEncoder
 from lineal.models.siamese import Siamese, Sides
 from lineal.objectives import Projection, SimilarityName, check_similarity
-from lineal.options import Options
+from lineal.options import Options, check_known
 from lineal.pair_attribution import Matches, PairAttribution, Side
 from lineal.paths import Straight
 from lineal.quadrature.contract import Integral, Stop
 from lineal.session import Session, explain
 from lineal.tangents import Mode
+from lineal.typed import check_fields
 
 Way = Literal["auto", "forward", "reverse", "central", "mixed"]
 
@@ -63,9 +64,8 @@ class PairOptions:
 
     def __post_init__(self) -> None:
         """Check what can be checked without a model; OptionError says what fits."""
+        check_fields(self)
         check_similarity(self.similarity)
-        if self.mode not in get_args(Way):
-            raise OptionError(f"unknown mode {self.mode!r}; choose one of {listing(get_args(Way))}")
         self.for_texts()
 
     def for_texts(self) -> Options:
@@ -420,7 +420,7 @@ def _embed(session: Session, encoded: Sequence[Encoded]) -> Floats:
 
 
 def _pairs(model: Any, model_b: Any, baseline: Any, baseline_b: Any, given: dict[str, Any]) -> Pairs:
-    options, loaded = _options(given), load(model)
+    options, loaded = pair_options_from(given), load(model)
     return Pairs(loaded, loaded if model_b is None else load(model_b), baseline, baseline_b, options)
 
 
@@ -441,9 +441,7 @@ def _encoder(model: TextModel) -> SentenceEncoder:
     return model
 
 
-def _options(given: dict[str, Any]) -> PairOptions:
-    known = [field.name for field in fields(PairOptions)]
-    unknown = [name for name in given if name not in known]
-    if unknown:
-        raise OptionError(f"unknown option {unknown[0]!r}; there are {listing(['model_b', 'baseline', 'baseline_b', *known])}")
+def pair_options_from(given: Mapping[str, Any]) -> PairOptions:
+    """Return the options of a verb for pairs; OptionError names the nearest when one is unknown."""
+    check_known(given, PairOptions, ("model_b", "baseline", "baseline_b"))
     return PairOptions(**given)

@@ -14,6 +14,7 @@ from lineal.attribution import Role
 from lineal.errors import InputError, OptionError, listing
 from lineal.models.base import Encoded, Region, TextModel
 from lineal.models.generative import Generative
+from lineal.typed import check_fields
 
 TEMPLATE, ANSWER, GENERATED = "template", "answer", "generated"
 """Names of regions: what the chat template adds, the beginning of an answer that the chat ends with, and what was generated."""
@@ -98,14 +99,26 @@ class Generation:
     hold: bool = False
     generate: Mapping[str, Any] = field(default_factory=dict)
 
-    def read_by(self, model: TextModel, truncate: bool) -> Encoded:
-        """Tokenise the prompt, generate or follow it. Raises as `Generative.generate` and `Generative.follow`."""
-        if not isinstance(model, Generative):
-            raise OptionError(f"a generation needs a language model; {model.card.name} is of kind {model.card.kind}")
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        check_fields(self)
         if self.max_new_tokens < 1:
             raise OptionError(f"max_new_tokens is {self.max_new_tokens}; give at least 1")
+
+    def read_by(self, model: TextModel, truncate: bool) -> Encoded:
+        """Tokenise the prompt, generate or follow it. Raises as `Generative.generate` and `Generative.follow`; OptionError when the model
+        does not read as many new tokens.
+        """
+        if not isinstance(model, Generative):
+            raise OptionError(f"a generation needs a language model; {model.card.name} is of kind {model.card.kind}")
         encoded = read(self.prompt, model, truncate)
         if self.continuation is None:
+            room = None if model.limit is None else model.limit - len(encoded)
+            if room is not None and 1 <= room < self.max_new_tokens:
+                raise OptionError(
+                    f"max_new_tokens is {self.max_new_tokens}, but the prompt has {len(encoded)} tokens and the model reads {model.limit}; "
+                    f"give at most {room}, or a shorter prompt"
+                )
             ids = model.generate(encoded, max_new_tokens=self.max_new_tokens, **self.generate)
         elif isinstance(self.continuation, str):
             ids = model.follow(encoded, self.continuation)

@@ -5,14 +5,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from numbers import Integral
+from typing import Any
 
 from lineal import regroup
-from lineal.errors import InputError
+from lineal.errors import InputError, OptionError
 from lineal.models.base import Encoded
 from lineal.prompts import GENERATED, TEMPLATE
 
 Select = str | int | Sequence[tuple[int, int]] | Sequence[int] | None
+
+
+def check(name: str, wanted: Any) -> None:
+    """Raise OptionError, which repeats the option's name, when this can select nothing of any text."""
+    entries = [wanted] if isinstance(wanted, Integral) else wanted
+    if wanted is None or isinstance(wanted, str):
+        return
+    if isinstance(entries, Iterable) and not isinstance(wanted, (bool, bytes, Mapping)) and all(map(_is_entry, entries)):
+        return
+    raise OptionError(
+        f"{name} is {wanted!r}; give a regular expression, the name of a region, a role, (start, end) spans of characters, or token ids"
+    )
+
+
+def _is_entry(entry: Any) -> bool:
+    parts = entry if isinstance(entry, (tuple, list)) else [entry]
+    return all(isinstance(part, Integral) and not isinstance(part, bool) for part in parts) and (parts is not entry or len(parts) == 2)
 
 
 def select(encoded: Encoded, wanted: Select) -> set[int]:
@@ -29,9 +48,9 @@ def select(encoded: Encoded, wanted: Select) -> set[int]:
             roles = _roles(encoded)
             return {i for i, name in enumerate(labels) if wanted in (name, roles[i])}
         return _covered(encoded, regroup.resolve_spans(encoded.texts[0], wanted))
-    entries: Sequence[int | tuple[int, int]] = [wanted] if isinstance(wanted, int) else list(wanted)
-    ids = {entry for entry in entries if isinstance(entry, int)}
-    spans = [entry for entry in entries if not isinstance(entry, int)]
+    entries: list[Any] = list(wanted) if isinstance(wanted, Iterable) else [wanted]
+    ids = {entry for entry in entries if isinstance(entry, Integral)}
+    spans = [entry for entry in entries if not isinstance(entry, Integral)]
     found = _covered(encoded, regroup.resolve_spans(encoded.texts[0], spans)) | {i for i, token in enumerate(encoded.ids) if token in ids}
     if not found:
         raise InputError(f"{wanted!r} selects no token of {encoded.texts[0][:40]!r}")

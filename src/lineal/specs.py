@@ -13,6 +13,8 @@ from lineal.quadrature.rules import RULES
 from lineal.quadrature.vertices import SIDES, Vertices
 
 ADAPTIVE = ("adaptive", "nested")
+MOST_POINTS = 2000
+"""Of a fixed rule. Its nodes and their check take memory and time that grow with the square and the cube: 1.5 s for Gauss-Legendre."""
 
 TARGET_HELP = {
     "self": "own embedding (encoders)",
@@ -61,8 +63,10 @@ def schedule(rule: str, tol: float, max_evaluations: int, breaks: tuple[float, .
         raise OptionError(
             f"unknown rule {rule!r}; choose adaptive, nested, or one of {listing(RULES)} with a number of points, as gauss:50"
         )
-    if not points.isdigit():
+    if not points.isdecimal():
         raise OptionError(f"the rule {rule!r} needs a number of points, as {name}:50")
+    if len(points) > 9 or int(points) > MOST_POINTS:
+        raise OptionError(f"the rule {rule[:40]} has too many points; give at most {MOST_POINTS}, or the adaptive rule with a smaller tol")
     return Fixed(RULES[name](int(points)), tol=tol, breaks=breaks, pooled=pooled)
 
 

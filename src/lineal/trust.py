@@ -20,7 +20,7 @@ from lineal.metrics.curves import GRID, count, ranking
 from lineal.metrics.stability import randomised
 from lineal.models import load
 from lineal.objectives import Combined, Objective
-from lineal.options import Options
+from lineal.options import Options, options_from
 from lineal.readings import Beside, with_probability
 from lineal.removal import Subject, deleted, values
 from lineal.session import Session
@@ -85,8 +85,8 @@ def examine(
     value. Cost: about four explanations of one output, 55 forward passes, and one copy of the model in memory. Raises InputError for a
     text with fewer than three tokens to attribute to: nothing can be ranked.
     """
-    loaded = load(model)
-    session = Session(loaded, target, baseline, Options(**options))
+    wanted, loaded = options_from(options), load(model)
+    session = Session(loaded, target, baseline, wanted)
     case = session.case(text)
     if case.encoded.steps:
         text = replace(text, continuation=tuple(case.encoded.ids[-case.encoded.steps :]), generate={})

@@ -11,11 +11,13 @@ import torch
 from lineal.errors import OptionError
 from lineal.field import Problem
 from lineal.methods.contract import Case, Outcome, Plan, mean, worst
-from lineal.methods.local import generator
+from lineal.methods.local import check_seed, generator
+from lineal.models.vocabulary import drawable
 from lineal.neighbours import table
 from lineal.paths import Straight
 from lineal.quadrature.contract import Integral, Schedule
 from lineal.quadrature.points import Ends
+from lineal.typed import check_fields
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ class SmoothGradIG:
 
     def __post_init__(self) -> None:
         """Check the numbers."""
-        _at_least_two(self.samples)
+        check_fields(self)
+        _check_draws(self.samples, self.seed)
         if not self.noise > 0:
             raise OptionError(f"noise is {self.noise}; it is a fraction of the distance to the baseline and must be above 0")
 
@@ -64,8 +67,8 @@ class ExpectedGradients:
     """Mean of Integrated Gradients over baselines drawn at random (Erion et al. 2021), each computed to half of `tol`.
 
     Complete: Σ_i scores = F(text) − mean F(baselines). With several baselines given, these are used; otherwise `samples` baselines of
-    words drawn uniformly from the vocabulary at every moving position. The spread says how much the baseline matters; the standard error
-    of a score is spread / √samples, and is no part of the record's error. Cost: one integral per baseline.
+    words drawn uniformly from the `drawable` ones of the vocabulary at every moving position. The spread says how much the baseline
+    matters; the standard error of a score is spread / √samples, and is no part of the record's error. Cost: one integral per baseline.
     """
 
     samples: int = 8
@@ -76,16 +79,18 @@ class ExpectedGradients:
     completeness: str = "The scores add up to F(text) less the mean of F over the drawn baselines."
 
     def __post_init__(self) -> None:
-        """Check the number."""
-        _at_least_two(self.samples)
+        """Check the numbers."""
+        check_fields(self)
+        _check_draws(self.samples, self.seed)
 
     def plan(self, case: Case) -> Plan:
         """Return one straight integral per drawn baseline."""
         starts = case.starts
         if len(starts) == 1:
-            words = generator(case, self.seed).integers(0, case.model.vocabulary, (self.samples, len(case.encoded)))
+            words = drawable(case.model)
+            drawn = generator(case, self.seed).integers(0, len(words), (self.samples, len(case.encoded)))
             moving = torch.tensor(case.moving, device=case.end.device)[:, None]
-            starts = torch.where(moving, table(case.model, words).to(case.end), case.end)
+            starts = torch.where(moving, table(case.model, words[drawn]).to(case.end), case.end)
         paths = [Straight(start, case.end) for start in starts]
 
         def pack(integrals: Sequence[Integral]) -> Outcome:
@@ -142,6 +147,7 @@ def _joined(ends: Integral, parts: Sequence[Integral]) -> Integral:
     )
 
 
-def _at_least_two(samples: int) -> None:
+def _check_draws(samples: int, seed: int) -> None:
     if samples < 2:
         raise OptionError(f"samples is {samples}; a mean with a spread needs at least 2")
+    check_seed(seed)

@@ -17,6 +17,7 @@ from lineal.paths.dig import Polyline, Strategy, monotonised, refined
 from lineal.quadrature.contract import Integral, Stop
 from lineal.quadrature.vertices import Vertices
 from lineal.tangents import Mode
+from lineal.typed import check_fields
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,11 @@ class DIG:
 
     def __post_init__(self) -> None:
         """Check the numbers."""
+        check_fields(self)
         if self.steps < 1 or not 0 <= self.factor <= 6:
             raise OptionError(f"steps is {self.steps} and factor {self.factor}; steps must be at least 1, factor from 0 to 6")
+        if self.stride is not None and self.stride < 1:
+            raise OptionError(f"stride is {self.stride}; it must be at least 1")
 
     @property
     def name(self) -> str:
@@ -98,6 +102,12 @@ class BlogDIG:
     adds_up: bool = False
     uses_baseline: bool = True
     completeness: str = "These scores are mean gradients: they add up to nothing in particular, by design of this variant."
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        check_fields(self)
+        if self.steps < 1:
+            raise OptionError(f"steps is {self.steps}; it must be at least 1")
 
     @property
     def search(self) -> Search:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from lineal.errors import OptionError, listing
+from lineal.errors import OptionError
 from lineal.field import Measure, Problem, inner
 from lineal.methods.contract import Case, Floats, Outcome, Plan
 from lineal.paths import Straight
@@ -19,6 +19,7 @@ from lineal.quadrature.contract import Integral, Schedule, Stop
 from lineal.quadrature.points import Ends, Slope
 from lineal.removal import REMOVALS, Subject
 from lineal.tangents import Mode
+from lineal.typed import check_fields
 
 
 @dataclass(frozen=True)
@@ -80,8 +81,7 @@ class Occlusion:
 
     def __post_init__(self) -> None:
         """Check the removal."""
-        if self.removal not in get_args(Operator):
-            raise OptionError(f"unknown removal {self.removal!r}; choose one of {listing(get_args(Operator))}")
+        check_fields(self)
 
     @property
     def uses_baseline(self) -> bool:
@@ -128,6 +128,11 @@ class Random:
     uses_baseline: bool = False
     completeness: str = "These scores are random numbers: a control, not an explanation."
 
+    def __post_init__(self) -> None:
+        """Check the seed."""
+        check_fields(self)
+        check_seed(self.seed)
+
     def plan(self, case: Case) -> Plan:
         """Return F at both ends; the scores need no model."""
 
@@ -138,6 +143,12 @@ class Random:
             return Outcome(_exact(value, integrals), "none", None, (self.completeness,))
 
         return Plan([(case.problem(Straight(start, case.end)), Ends()) for start in case.starts], pack)
+
+
+def check_seed(seed: int) -> None:
+    """Raise OptionError for a seed that no generator takes."""
+    if seed < 0:
+        raise OptionError(f"seed is {seed}; give a whole number from 0 on")
 
 
 def generator(case: Case, seed: int) -> np.random.Generator:

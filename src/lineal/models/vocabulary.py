@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
+import re
+import weakref
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
 from lineal.errors import InputError, OptionError
 from lineal.models.base import TextModel
+
+NO_WORD = re.compile(r"[\[<]\|?(?:unused|reserved)[\w-]*\|?[\]>]", re.IGNORECASE)
+"""How tokenizers spell rows that nothing was ever trained on: [unused12], <unused12>, <|reserved_special_token_5|>."""
+
+_drawable: weakref.WeakKeyDictionary[Any, tuple[object, NDArray[np.int64]]] = weakref.WeakKeyDictionary()
 
 
 def token_id(model: TextModel, token: str | int) -> int:
@@ -22,3 +34,22 @@ def token_id(model: TextModel, token: str | int) -> int:
 def spell(model: TextModel, token: int) -> str:
     """Return a token as text, leading space kept."""
     return str(model.tokenizer.decode([token])) or f"token {token}"
+
+
+def drawable(model: TextModel) -> NDArray[np.int64]:
+    """Return the ids of all words of the vocabulary: no special tokens, no unused ones, no rows behind the tokenizer's last token.
+
+    What random words are drawn from. Computed once per tokenizer. Raises OptionError when nothing is left.
+    """
+    tokenizer = model.tokenizer
+    count = min(model.vocabulary, len(tokenizer))
+    added = getattr(tokenizer, "added_tokens_decoder", {})
+    special = {*tokenizer.all_special_ids, *(i for i, token in added.items() if token.special)}
+    state, known = (count, frozenset(special)), _drawable.get(tokenizer)
+    if known is None or known[0] != state:
+        names = enumerate(tokenizer.convert_ids_to_tokens(list(range(count))))
+        words = [i for i, name in names if i not in special and name is not None and not NO_WORD.fullmatch(name)]
+        if not words:
+            raise OptionError(f"the vocabulary of {model.card.name} has special and unused tokens only: there is no word to draw")
+        known = _drawable[tokenizer] = (state, np.array(words))
+    return known[1]
