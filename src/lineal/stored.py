@@ -32,7 +32,7 @@ def load_result(path: str | Path) -> Any:
         data = json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ResultError(f"there is no file {path}") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # ValueError: bytes, syntax, or a number of more digits than Python reads
         raise ResultError(f"{path} is not readable as JSON: {error}") from None
     kind = data.get("kind") if isinstance(data, dict) else None
     if kind not in KINDS:

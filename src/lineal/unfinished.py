@@ -39,7 +39,7 @@ class Unfinished:
         try:
             first, *lines = self.path.read_text(encoding="utf-8", errors="replace").split("\n")
             begun = json.loads(first)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise OptionError(f"{self.path} is not readable as an interrupted run: {error}; remove it to start anew") from None
         for name in settings:
             if begun.get(name) != settings[name]:
@@ -51,5 +51,5 @@ class Unfinished:
             try:
                 entry = json.loads(line)
                 self.done[entry["key"]] = entry["value"]
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, RecursionError):
                 continue  # cut short when the run was interrupted; the text is computed again

@@ -184,8 +184,8 @@ def case(seed: int, number: int, workspace: Workspace) -> Case:
     state = rng.choice((nullcontext, nullcontext, nullcontext, torch.no_grad, torch.inference_mode))
 
     def run() -> None:
-        arguments = dict(given)
-        model = arguments.pop("model", None) if "model" in arguments else workspace.model(kind)
+        arguments = {"model": workspace.model(kind)} | given  # loaded here: a model that is loaded in inference mode keeps no gradients
+        model = arguments.pop("model")
         with state():
             result = verb.call(model, **arguments)
         for record in result if isinstance(result, (list, tuple)) else (result,):

@@ -32,7 +32,6 @@ FATAL = frozenset(
         "tokenizer gone",
         "own encoder",
         "encoders in a circle",
-        "NaN weights",
     }
 )
 """After these no answer is the model's: whoever explains it anyway says what is not so."""

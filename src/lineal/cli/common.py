@@ -117,7 +117,7 @@ def read_text(text: str) -> str:
 
 def layer_of(given: str | None) -> str | int | None:
     """Return a layer as `lineal.options.Options` takes it: a number where it is one."""
-    return int(given) if given is not None and given.removeprefix("-").isdecimal() else given
+    return int(given) if given is not None and given.removeprefix("-").isdecimal() and len(given) < 10 else given
 
 
 def check_trust(trust: bool, layer: str | None) -> None:
@@ -162,7 +162,7 @@ def read_messages(path: Path) -> list[dict[str, str]]:
     """Return the messages of a chat from a JSON file; what is in them is checked by `lineal.prompts.Chat`."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"--messages {path} is not readable as JSON: {error}") from None
     if not isinstance(found, list):
         raise InputError(f"--messages {path} holds a {type(found).__name__}; it must be a list of messages")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -68,9 +69,10 @@ def liar(
         baseline=baseline,
         **groups.settings(precision),
     )
+    first = next(verdicts, None)  # what is wrong with the question is said before there is a file
     rows, links = [], []
     with (out / LINES).open("w", encoding="utf-8") as lines:
-        for i, verdict in enumerate(verdicts, start=1):
+        for i, verdict in enumerate(chain([first] if first else [], verdicts), start=1):
             row = verdict.to_dict()
             rows.append(row)
             links.append(f"{i:04}.html")

@@ -126,12 +126,14 @@ def load(
     allow_missing: go on when weights that the answer depends on are in no file, as the head of a bare encoder that is loaded as a
     classifier. They are drawn at random, differently each time, which every view of a result then says.
 
-    Raises OptionError for an unknown task or dtype, for quantising a live object, and for any of these options with a `TextModel`;
-    MissingExtraError without bitsandbytes; ModelError for a name that leads nowhere (it says where it looked), for a folder that cannot be
-    read (truncated or misshapen weights, a probe without an encoder), that has no vocabulary, or that lacks weights (it lists them).
+    Raises OptionError for an unknown task or dtype, a device that is not here, for quantising a live object, and for any of these options
+    with a `TextModel`; MissingExtraError without bitsandbytes; ModelError for a name that leads nowhere (it says where it looked), for a
+    folder that cannot be read (truncated or misshapen weights, a probe without an encoder), that has no vocabulary, or that lacks weights
+    (it lists them).
     """
     if task is not None and task not in TASKS:
         raise OptionError(f"unknown task {task!r}; choose one of {listing(TASKS)}")
+    device = None if device is None else _usable(device)
     large = _large(device_map, load_in_4bit, load_in_8bit, _dtype(dtype), device or _best_device())
     if isinstance(model, (str, Path)):
         loaded = _named(str(model), task, device or _best_device(), _dtype(dtype) or torch.float32, revision, trust_remote_code, large)
@@ -367,6 +369,18 @@ def _best_device() -> str:
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def _usable(device: str | torch.device) -> torch.device:
+    """Return a device on which a number can be kept and read; OptionError names those that are here."""
+    try:
+        found = torch.device(device)
+        torch.zeros(1, device=found).item()  # the meta device makes tensors, and keeps no values
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError, ValueError) as error:
+        here = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count())), *(["mps"] if torch.backends.mps.is_available() else [])]
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise OptionError(f"device {device!r} cannot be used here: {reason[:200]}; there is {listing(here)}") from None
+    return found
 
 
 def _dtype(dtype: str | torch.dtype | None) -> torch.dtype | None:

@@ -159,7 +159,7 @@ def read_probe(folder: str | Path) -> tuple[Any, Any, list[str], str]:
         config = json.loads((source / CONFIG).read_text(encoding="utf-8"))
         arrays = load_file(source / WEIGHTS)
         return arrays["weights"], arrays["bias"], list(config["labels"]), str(config["encoder"])
-    except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
+    except (OSError, SafetensorError, KeyError, ValueError, TypeError, RecursionError) as error:
         raise ModelError(f"{source} is no readable probe ({CONFIG} and {WEIGHTS}): {error}") from None
 
 

@@ -1,0 +1,137 @@
+"""What is wrong with the input is said in one line, before the work: devices, probes on themselves, deep JSON, sizes beyond any memory."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import lineal
+from lineal.errors import ModelError, OptionError, ResultError
+from lineal.models.probe import CONFIG, save_probe
+from lineal.options import Options
+from lineal.unfinished import Unfinished
+from tests import tiny, tiny_lm
+from tests.records import sample_records
+from tests.test_cli import run
+
+TEXT = "the tepid movie was a glorious mess."
+DEEP = "[" * 100_000 + "]" * 100_000
+HUGE = "9" * 5000
+
+
+@pytest.fixture(scope="module")
+def classifier(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("classifier")
+    tiny.bert_classifier().save_pretrained(folder)
+    tiny.tokenizer().save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "tpu", "", "²", "cuda:-1", "meta", "\x00", "mps:7", 3.5])
+def test_a_device_that_is_not_there_is_refused(classifier: str, device: Any) -> None:
+    with pytest.raises(OptionError, match="device"):
+        lineal.load(classifier, device=device)
+    with pytest.raises(OptionError, match="device"):
+        lineal.load(tiny.bert_classifier(), tiny.tokenizer(), device=device)
+
+
+def test_cuda_without_cuda_is_one_line(classifier: str, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is CUDA here")
+    assert run("explain", classifier, TEXT, "--device", "cuda") == 2
+    assert "lineal: device 'cuda' cannot be used here" in capsys.readouterr().err
+    assert run("explain", classifier, TEXT, "--device-map", "cuda") == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["own", "other"])
+def test_a_probe_needs_a_sentence_encoder_below_it(name: str, tmp_path: Path) -> None:
+    weights, bias = np.ones((2, 32)), np.zeros(2)
+    save_probe(tmp_path / "own", weights, bias, ["a", "b"], str(tmp_path / name))
+    save_probe(tmp_path / "other", weights, bias, ["a", "b"], str(tmp_path / "own"))
+    with pytest.raises(ModelError, match="probe itself"):
+        lineal.load(tmp_path / "own", device="cpu")
+
+
+@pytest.mark.parametrize("text", [DEEP, HUGE], ids=["deep", "huge"])
+def test_json_that_python_cannot_read_is_named(classifier: str, text: str, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    file = tmp_path / "a.json"
+    file.write_text(text)
+    with pytest.raises(ResultError, match=r"a\.json"):
+        lineal.load_result(file)
+    assert run("show", file) == 2
+    assert run("generate", classifier, "--messages", file) == 2
+    assert "is not readable as JSON" in capsys.readouterr().err
+    with pytest.raises(OptionError, match="not readable as an interrupted run"):
+        Unfinished(file, {"tol": "0.01"})
+    record = json.dumps(sample_records()["converged"].to_dict()).replace('"evaluations": 33', f'"evaluations": {text}')
+    file.write_text(record)
+    with pytest.raises(ResultError):
+        lineal.load_result(file)
+    probe = save_probe(tmp_path / "probe", np.ones((2, 32)), np.zeros(2), ["a", "b"], "minilm")
+    (probe / CONFIG).write_text(text)
+    with pytest.raises(ModelError, match="no readable probe"):
+        lineal.load(probe)
+
+
+def test_a_line_that_python_cannot_read_is_computed_again(tmp_path: Path) -> None:
+    begun = Unfinished(tmp_path / "a.jsonl", {"tol": "0.01"})
+    begun.add("one", [1.0])
+    with begun.path.open("a", encoding="utf-8") as file:
+        file.write(DEEP + "\n" + HUGE + "\n")
+    begun.add("two", [2.0])
+    assert Unfinished(begun.path, {"tol": "0.01"}).done == {"one": [1.0], "two": [2.0]}
+
+
+@pytest.mark.parametrize(
+    "rule", ["gauss:100000", "graded:50000", "clenshaw-curtis:100001", "left:99999999999", "trapezoid:1000000000000", f"gauss:{HUGE}"]
+)
+def test_a_rule_of_more_points_than_anybody_has_memory_for_is_refused(rule: str) -> None:
+    begun = time.perf_counter()
+    with pytest.raises(OptionError, match="points"):
+        Options(rule=rule)
+    assert time.perf_counter() - begun < 1.0
+
+
+@pytest.mark.parametrize("layer", [1.5, float("nan"), [1], True, torch.zeros(2)], ids=str)
+def test_a_layer_is_a_number_or_a_name(classifier: str, layer: Any) -> None:
+    with pytest.raises(OptionError, match="layer"):
+        lineal.explain(classifier, TEXT, rule="gauss:4", layer=layer)
+
+
+def test_a_layer_of_five_thousand_digits_is_none(classifier: str) -> None:
+    assert run("explain", classifier, TEXT, "--layer", HUGE) == 2
+
+
+@pytest.mark.parametrize("method", ["ig", "gradient-x-input", "dig-greedy:neighbours=9"])
+def test_where_no_gradient_can_be_there_the_reason_is_said(method: str) -> None:
+    model = lineal.load(tiny.bert_classifier(), tiny.tokenizer())
+    with torch.inference_mode(), pytest.raises(ModelError, match=r"torch\.inference_mode"):
+        lineal.explain(model, TEXT, rule="gauss:4", method=method)
+    with torch.no_grad():
+        assert lineal.explain(model, TEXT, rule="gauss:4", method=method).mass[0] > 0
+
+
+def test_a_forward_without_a_gradient_is_refused() -> None:
+    module = tiny.bert_classifier()
+    module.forward = torch.no_grad()(module.forward)
+    with pytest.raises(ModelError, match="no gradient"):
+        lineal.explain(lineal.load(module, tiny.tokenizer()), TEXT, rule="gauss:4")
+
+
+def test_a_refused_liar_run_leaves_nothing(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    model = tiny_lm.llama(torch.float32, limit=256)
+    model.module.save_pretrained(tmp_path / "model")
+    model.tokenizer.save_pretrained(tmp_path / "model")
+    row = "\t".join(["1.json", "true", "A claim.", "wall", "a-man", "", "", "none", *"00000", "a speech"]) + "\n"
+    (tmp_path / "test.tsv").write_text(row)
+    out = tmp_path / "out"
+    assert run("liar", tmp_path, "--model", tmp_path / "model", "--out", out, "--baseline", "nil", "--device", "cpu") == 2
+    assert "unknown baseline 'nil'" in capsys.readouterr().err
+    assert not list(out.rglob("*"))
