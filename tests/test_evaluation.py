@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import lineal
-from lineal import metrics, targets
+from lineal import evaluation, metrics, targets
 from lineal.errors import InputError, OptionError
 from lineal.evaluation import METRICS, Evaluation, default_methods, default_removals, evaluate
 from lineal.judge import operator, removable, same_question
@@ -387,3 +387,26 @@ def test_what_cannot_be_evaluated_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "broken").write_text("no json\n")
     with pytest.raises(OptionError, match="start anew"):
         evaluate(model, [TEXT], "label:yes", **HOW, into=tmp_path / "broken")
+
+
+def test_a_wrong_option_is_raised_and_no_text_is_left_out_for_it() -> None:
+    with pytest.raises(OptionError, match=r"^anchor 'bos' needs a decoder"):
+        evaluate(fakes.FakeModel(fakes.smooth), TEXTS, "label:yes", methods=["occlusion"], metrics=["completeness_error"], anchor="bos")
+
+    def steps(text: str) -> None:
+        raise ValueError("a bug of somebody's own")
+
+    session = Session(fakes.FakeModel(fakes.smooth), "label:yes", None, Options())
+    session.objective = steps  # type: ignore[assignment]
+    with pytest.raises(ValueError, match="a bug of somebody's own"):
+        evaluation._readable(session, TEXTS)
+    found = evaluate(
+        fakes.FakeModel(fakes.smooth),
+        [" ", *TEXTS],
+        "label:yes",
+        methods=["occlusion"],
+        metrics=["completeness_error"],
+        removals=["delete"],
+    )
+    assert found.skipped == ["' ': the text is empty"]
+    assert len(found.records[0]) == len(TEXTS)

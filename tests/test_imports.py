@@ -66,7 +66,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "session": LOW | RECORD | MIDDLE | {"options", "specs", "methods", "prompts", "regions", "costs", "tangents"},
     "pairs": LOW | RECORD | MIDDLE | {"prompts", "specs", "methods", "costs", "tangents", "options", "session"},
     "tasks": RECORD | {"models", "objectives", "prompts", "continuations", "session"},
-    "interactions": {"errors", "interaction_matrix", "methods", "models", "objectives", "paths", "quadrature", "options", "session"},
+    "interactions": {"errors", "interaction_matrix", "methods", "models", "objectives", "paths", "quadrature", "options", "session"}
+    | {"field", "integrate"},
     "trust": {"errors", "attribution", "baselines", "judge", "metrics", "models", "readings", "removal", "options", "session"}
     | {"methods", "objectives"},
     "pair_trust": {"errors", "metrics", "models", "pair_attribution", "pairs", "removal", "session", "trust"},

@@ -9,7 +9,8 @@ from torch import Tensor
 
 import lineal
 from lineal.errors import OptionError
-from tests import fakes, tiny
+from lineal.models import memory
+from tests import fakes, tiny, tiny_lm
 
 TEXT = "a tepid good"
 
@@ -77,3 +78,74 @@ def test_several_outputs_or_other_methods_are_errors() -> None:
     for wrong in ({"target": "labels"}, {"baseline": ["mask", "pad"]}, {"method": "occlusion"}):
         with pytest.raises(OptionError):
             lineal.explain_interactions(model, TEXT, **{"target": "label:yes", **wrong})
+
+
+def test_half_precision_sums_in_double() -> None:
+    """Of a linear F in bfloat16 each diagonal entry is ⟨w, Δ⟩ of the stored numbers; sums in bfloat16 are off by up to 1 in 256."""
+    model = fakes.FakeModel(fakes.linear)
+    model.module.to(torch.bfloat16)
+    model.card = model.card.model_copy(update={"dtype": "bfloat16"})
+    found = lineal.explain_interactions(model, TEXT, "label:yes", tol=1e-3)
+    ids = model.encode([TEXT]).features["input_ids"]
+    weights = torch.tensor([1.0, 0.2, -0.7]).bfloat16().double()
+    expected = ((model.embed(ids).double() - model.embed(torch.ones_like(ids)).double()) @ weights).detach().numpy()
+    np.testing.assert_allclose(np.diag(found.matrix), expected, rtol=2e-4)
+
+
+@pytest.mark.parametrize("decoder", [False, True])
+def test_a_model_in_bfloat16_is_explained_like_its_weights_in_float64(decoder: bool) -> None:
+    half = (tiny.llama() if decoder else tiny.bert_classifier()).bfloat16()
+    whole = (tiny.llama() if decoder else tiny.bert_classifier()).bfloat16().double()
+    target = lineal.targets.NextToken(9) if decoder else "label:L1"
+    rough, exact = (
+        lineal.explain_interactions(lineal.load(one, tiny.tokenizer(decoder)), "a very good film", target, tol=tol)
+        for one, tol in ((half, 0.3), (whole, 1e-3))
+    )
+    assert rough.attribution.model.dtype == "bfloat16"
+    assert exact.stop.converged
+    assert np.isfinite(rough.matrix).all()
+    assert rough.error <= 0.3 * rough.mass or not rough.stop.converged
+    assert np.abs(rough.matrix - exact.matrix).sum() <= 0.3 * exact.mass
+
+
+def test_points_share_batches_of_the_size_asked_for() -> None:
+    model = fakes.FakeModel(fakes.smooth)
+    alone = lineal.explain_interactions(model, TEXT, "label:yes", tol=1e-4, batch_tokens=1)
+    for tokens, rows in ((3 * 4, 4), (10_000, 9)):
+        model.batches.clear()
+        found = lineal.explain_interactions(model, TEXT, "label:yes", tol=1e-4, batch_tokens=tokens)
+        assert max(n for n, _ in model.batches) == rows
+        np.testing.assert_allclose(found.matrix, alone.matrix, atol=1e-12)
+        assert found.attribution.evaluations == alone.attribution.evaluations
+
+
+def test_memory_that_runs_out_makes_the_batches_smaller() -> None:
+    sizes: list[int] = []
+
+    def hungry(points: Tensor, mask: Tensor) -> Tensor:
+        sizes.append(len(points))
+        if len(points) > 2:
+            raise torch.OutOfMemoryError("out of memory")
+        return fakes.smooth(points, mask)
+
+    found = lineal.explain_interactions(fakes.FakeModel(hungry), TEXT, "label:yes", batch_tokens=10_000)
+    expected = lineal.explain_interactions(fakes.FakeModel(fakes.smooth), TEXT, "label:yes")
+    np.testing.assert_allclose(found.matrix, expected.matrix, atol=1e-12)
+    assert max(sizes) > 2 >= sizes[-1]
+
+
+def test_layers_are_recomputed_when_asked_and_give_the_same_matrix(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny_lm.llama()
+    plain = lineal.explain_interactions(model, "The man works as", tol=0.05)
+    asked: list[bool] = []
+    real = type(model).run
+
+    def run(self: object, features: object, embeds: object, positions: object) -> Tensor:
+        asked.append(any(layer.training for layer in memory.layers(model.module)))
+        return real(self, features, embeds, positions)
+
+    monkeypatch.setattr(type(model), "run", run)
+    again = lineal.explain_interactions(model, "The man works as", tol=0.05, recompute=True)
+    np.testing.assert_allclose(again.matrix, plain.matrix, atol=1e-12)
+    assert asked[-1]
+    assert not any(layer.training for layer in memory.layers(model.module))

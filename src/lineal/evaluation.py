@@ -258,7 +258,7 @@ def _readable(session: Session, texts: Iterable[str]) -> tuple[list[str], list[s
     for text in texts:
         try:
             case = session.case(text)
-        except ValueError as error:
+        except InputError as error:  # a wrong option is a ValueError too, and no reason to leave out a text
             skipped.append(f"{text[:60]!r}: {error}")
             continue
         if len(case.objective.names) != 1:

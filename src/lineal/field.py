@@ -44,6 +44,7 @@ class Problem:
     measure: what is made of the gradient, in reverse mode. Only `inner` gives derivatives that integrate to a difference of F.
     prefix: keys and values of leading tokens that do not move on the path, shared by the problems that have the same ones.
     mode: how the derivatives are computed; a measure of the gradient itself needs reverse mode.
+    pairwise: there is a number per pair of tokens, t × t of them, where there is otherwise one per token (`lineal.interactions`).
     """
 
     encoded: Encoded
@@ -52,6 +53,7 @@ class Problem:
     prefix: Prefix | None = None
     measure: Measure = inner
     mode: Mode = Mode.REVERSE
+    pairwise: bool = False
 
     def __post_init__(self) -> None:
         """Check that the gradient is there when it is measured."""
@@ -61,6 +63,11 @@ class Problem:
     def k(self) -> int:
         """Number of outputs."""
         return len(self.objective.names)
+
+    @property
+    def width(self) -> int:
+        """How many derivatives an output has at a point: t, or t² if pairwise."""
+        return len(self.encoded) ** (2 if self.pairwise else 1)
 
     @property
     def skipped(self) -> int:
@@ -85,6 +92,10 @@ class Answer:
     derivatives: Floats
 
 
+Evaluate = Callable[[TextModel, Sequence[Request]], list[Answer]]
+"""What answers the requests of a batch: `evaluate`, or something in its place."""
+
+
 def evaluate(model: TextModel, requests: Sequence[Request]) -> list[Answer]:
     """Evaluate all points of all requests in one padded batch; the model must be frozen and in evaluation mode.
 
@@ -98,9 +109,7 @@ def evaluate(model: TextModel, requests: Sequence[Request]) -> list[Answer]:
     points = [request.problem.path.at(request.alphas)[:, request.problem.skipped :].detach() for request in requests]
 
     def outputs(at: Sequence[Tensor]) -> list[Tensor]:
-        embeds, features, positions = _batch(model, requests, at)
-        states = model.run(features, embeds, positions) if prefix is None else prefix.run(features, embeds, positions)
-        return _objectives(model, requests, states)
+        return forward(model, requests, at, prefix)
 
     derivatives: Sequence[Tensor | None] = [None] * len(requests)
     if all(request.outputs is None for request in requests):
@@ -115,6 +124,13 @@ def evaluate(model: TextModel, requests: Sequence[Request]) -> list[Answer]:
         velocities = [_velocity(request, own) for request, own in zip(requests, points, strict=True)]
         values, derivatives = along_tokens(outputs, points, velocities, mode)
     return [_answer(request, value[own], found) for request, value, own, found in zip(asked, values, rows, derivatives, strict=True)]
+
+
+def forward(model: TextModel, requests: Sequence[Request], points: Sequence[Tensor], prefix: Prefix | None = None) -> list[Tensor]:
+    """Return each request's (m, k) outputs at its points, (m, t, d), in at least float32: one padded forward pass."""
+    embeds, features, positions = _batch(model, requests, points)
+    states = model.run(features, embeds, positions) if prefix is None else prefix.run(features, embeds, positions)
+    return _objectives(model, requests, states)
 
 
 def checked(request: Request, answer: Answer) -> Answer:

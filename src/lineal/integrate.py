@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from lineal.errors import MemoryLimitError, ModelError
-from lineal.field import Answer, Problem, Request, checked, evaluate, size
+from lineal.field import Answer, Evaluate, Problem, Request, checked, evaluate, size
 from lineal.models.base import TextModel, evaluating, is_out_of_memory
 from lineal.models.memory import can_recompute, recomputing
 from lineal.quadrature.contract import Ask, Integral, Schedule
@@ -64,7 +64,7 @@ class Work:
     @property
     def point(self) -> int:
         """Bytes of the derivatives of one point."""
-        return 8 * self.problem.k * len(self.problem.encoded)
+        return 8 * self.problem.k * self.problem.width
 
     @property
     def asked(self) -> int:
@@ -149,7 +149,11 @@ def integrate(
 
 
 def attempt(
-    model: TextModel, tasks: Iterable[tuple[Problem, Schedule]], budget: Budget, on_points: OnPoints | None = None
+    model: TextModel,
+    tasks: Iterable[tuple[Problem, Schedule]],
+    budget: Budget,
+    on_points: OnPoints | None = None,
+    answers: Evaluate | None = None,
 ) -> Iterator[Done]:
     """Yield what became of every task, in order.
 
@@ -157,7 +161,7 @@ def attempt(
     schedule is asked, all points are packed by length into batches of at most `budget.tokens` tokens, and the answers are told. Easy texts
     finish early and make room for the next. An F that is not finite (ModelError), a point that does not fit (MemoryLimitError) and whatever
     the model raises end the integral they belong to, and no other: a batch that raises is run again text by text.
-    An error of `tasks` itself is raised behind everything it gave before.
+    An error of `tasks` itself is raised behind everything it gave before. answers: what evaluates a batch, `field.evaluate` if None.
     Cost: one forward and k reverse passes per batch, or t tangent passes (`Problem.mode`).
     """
     source, broken = iter(tasks), None
@@ -181,7 +185,7 @@ def attempt(
         while queue and queue[0].found is not None:
             first = queue.popleft()
             yield Done(first.found, first.seconds)  # type: ignore[arg-type]
-        _round(model, _fitting(queue), budget, on_points)
+        _round(model, _fitting(queue), budget, on_points, answers or evaluate)
 
 
 def _has_room(queue: Sequence[Work]) -> bool:
@@ -202,7 +206,7 @@ def _fitting(queue: Sequence[Work]) -> list[Work]:
     return chosen
 
 
-def _round(model: TextModel, works: Sequence[Work], budget: Budget, on_points: OnPoints | None) -> None:
+def _round(model: TextModel, works: Sequence[Work], budget: Budget, on_points: OnPoints | None, answers: Evaluate) -> None:
     """Evaluate what the works ask for, batch by batch, and tell them.
 
     groups: pieces that may share batches. There is one, but a batch that raises falls into a group per text, to find the one to blame.
@@ -214,25 +218,25 @@ def _round(model: TextModel, works: Sequence[Work], budget: Budget, on_points: O
         if not groups[0]:
             groups.popleft()
         if batch:
-            groups.extendleft(reversed(_run(model, batch, budget, on_points)))
+            groups.extendleft(reversed(_run(model, batch, budget, on_points, answers)))
     for work in works:
         if work.found is None:
             work.step()
 
 
-def _run(model: TextModel, batch: Sequence[_Piece], budget: Budget, on_points: OnPoints | None) -> list[deque[_Piece]]:
+def _run(model: TextModel, batch: Sequence[_Piece], budget: Budget, on_points: OnPoints | None, answers: Evaluate) -> list[deque[_Piece]]:
     """Evaluate one batch and hand out its answers, or its error; return the pieces that have to be run again, in groups."""
     begun, failed = time.perf_counter(), None
     try:
         with evaluating(model.module), recomputing(model.module, budget.recompute):
-            answers = evaluate(model, [piece.request for piece in batch])
+            found = answers(model, [piece.request for piece in batch])
     except Exception as error:
         failed = error
         traceback.clear_frames(error.__traceback__)
     _share(batch, time.perf_counter() - begun)
     if failed is not None:
         return _again(model, batch, failed, budget)
-    for piece, answer in zip(batch, answers, strict=True):
+    for piece, answer in zip(batch, found, strict=True):
         try:
             piece.work.answers[piece.request.outputs is None, piece.first] = checked(piece.request, answer)
         except ModelError as error:
@@ -315,7 +319,7 @@ def _merged(batch: Sequence[_Piece]) -> list[_Piece]:
 
 def _tell(work: Work) -> None:
     gradients, ends = ([work.answers[key] for key in sorted(work.answers) if key[0] is alone] for alone in (False, True))
-    k, t = work.problem.k, len(work.problem.encoded)
+    k, t = work.problem.k, work.problem.width
     values = np.concatenate([answer.values for answer in gradients]) if gradients else np.zeros((0, k))
     derivatives = np.concatenate([answer.derivatives for answer in gradients]) if gradients else np.zeros((0, k, t))
     work.schedule.tell(values, derivatives, np.concatenate([answer.values for answer in ends]) if ends else np.zeros((0, k)))
