@@ -131,7 +131,7 @@ def test_two_texts_are_a_similarity_for_an_encoder(minilm: TextModel, capsys: py
         (("--baseline", "nil"), "unknown baseline 'nil'"),
         (("--tol", "7"), "tol is 7.0"),
         (("--out", "/no/such/folder/a.html"), "there is no folder /no/such/folder"),
-        (("--out", "a.pdf"), "give a name ending in .html or .json"),
+        (("--out", "a.docx"), "give a name ending in .html, .json"),
         (("--dtype", "float33"), "unknown dtype 'float33'"),
         (("--hold", "zebra"), "matches nothing"),
     ],

@@ -88,7 +88,7 @@ def test_explain_takes_messages_and_attribute(run: Any, tmp_path: Path) -> None:
     [
         (("generate", "tiny"), "one of the two"),
         (("explain", "tiny"), "give a TEXT"),
-        (("generate", "tiny", PROMPT, "--out", "x.gif"), ".html or .json or .png"),
+        (("generate", "tiny", PROMPT, "--out", "x.gif"), ".html, .json, .md, .csv, .txt, .png"),
         (("generate", "tiny", "--messages", "/no/such.json"), "not readable"),
         (("explain", "tiny", PROMPT, "--target", "contrast:A"), "lacks a token"),
         (("explain", "tiny", PROMPT, "--anchor", "last"), "unknown anchor"),

@@ -129,7 +129,7 @@ def test_interactions_are_shown_written_and_shown_again(reader: str, tmp_path: P
         (("pair", "{folder}", A, B, "--target", "label:L1"), "for classifiers of pairs"),
         (("match", "{folder}", A, "--documents", __file__, "--out", "m.png"), ".json"),
         (("interactions", "{reader}", "a film", "--target", "labels"), "one output"),
-        (("interactions", "{reader}", "a film", "--out", "i.txt"), ".svg"),
+        (("interactions", "{reader}", "a film", "--out", "i.csv"), ".svg"),
     ],
 )
 def test_what_does_not_fit_is_one_line(
@@ -144,7 +144,7 @@ def test_what_does_not_fit_is_one_line(
     ("arguments", "words"),
     [
         (("pair", "{folder}", A, " "), "empty"),
-        (("pair", "{folder}", A, B, "--out", "x.txt"), ".png"),
+        (("pair", "{folder}", A, B, "--out", "x.csv"), ".png"),
         (("match", "{folder}", A, "--documents", "/nowhere.txt"), "cannot be read"),
     ],
 )

@@ -27,6 +27,7 @@ PUBLIC = [
     "explain_similarity",
     "load",
     "load_result",
+    "load_results",
     "methods",
     "metrics",
     "prompts",

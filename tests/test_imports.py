@@ -19,26 +19,30 @@ SOURCE = Path(__file__).parent.parent / "src" / "lineal"
 # of its own. What only a type checker sees (`if TYPE_CHECKING:`) is free.
 LOW = {"errors", "typed", "quadrature", "paths", "objectives"}
 RECORD = {"errors", "record", "attribution", "pair_attribution", "interaction_matrix", "failure", "stored", "regroup"} | {
-    "quadrature.contract"
+    "quadrature.contract",
+    "files",
+    "visible",
 }
 MIDDLE = {"models", "baselines", "heads", "continuations", "targets", "field", "integrate"}
 FIELD = {"tangents", "field", "costs", "integrate"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "typed": {"errors"},
+    "files": {"errors"},
+    "visible": set(),
     "quadrature.contract": set(),
     "quadrature": {"errors", "quadrature.contract"},
     "paths": {"errors"},
     "objectives": {"errors"},
     "regroup": {"errors", "quadrature.contract"},
-    "record": {"errors", "quadrature.contract"},
+    "record": {"errors", "quadrature.contract", "visible"},
     "attribution": {"errors", "record", "regroup", "quadrature.contract"},
     "pair_attribution": {"errors", "record", "attribution", "regroup", "quadrature.contract"},
     "interaction_matrix": {"record", "attribution", "regroup"},
     "failure": {"record"},
     "stored": {"errors", "record", "attribution", "pair_attribution", "interaction_matrix", "failure"},
     "views": RECORD,
-    "models": {"errors", "attribution", "objectives"},
+    "models": {"errors", "files", "attribution", "objectives"},
     "baselines": {"errors", "typed", "models"},
     "tangents": set(),
     "heads": {"errors", "models", "objectives"},
@@ -57,7 +61,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "readings": {"metrics.catalogue", "models", "objectives"},
     "judge": {"errors", "attribution", "baselines", "field", "methods", "metrics", "objectives", "paths"}
     | {"readings", "removal", "session"},
-    "unfinished": {"errors", "record"},
+    "unfinished": {"errors", "files"},
     "pair_removal": {"errors", "pair_attribution", "field", "metrics", "models", "objectives", "pairs", "removal", "session"},
     "prompts": {"errors", "typed", "attribution", "regroup", "models"},
     "regions": {"errors", "regroup", "models", "prompts"},

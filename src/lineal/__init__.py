@@ -19,7 +19,7 @@ from lineal.failure import Failure
 from lineal.interaction_matrix import Interactions
 from lineal.pair_attribution import Matches, PairAttribution
 from lineal.quadrature.contract import Stop
-from lineal.stored import load_result
+from lineal.stored import load_result, load_results
 
 if TYPE_CHECKING:
     from lineal import baselines, methods, metrics, prompts, targets
@@ -54,6 +54,7 @@ __all__ = [
     "explain_similarity",
     "load",
     "load_result",
+    "load_results",
     "methods",
     "metrics",
     "prompts",

@@ -7,6 +7,7 @@ LinealError
 ├── ModelError (RuntimeError)      the model cannot be loaded, or answers with something that is no number
 │   └── FidelityError              the model run from embeddings is not the model run from text
 ├── ResultError (ValueError)       a stored result cannot be read or does not fit the request
+├── OutputError (OSError)          a file or folder cannot be written
 ├── MemoryLimitError (MemoryError) one single path point does not fit in memory
 └── MissingExtraError (ImportError) an optional dependency is not installed
 
@@ -45,6 +46,10 @@ class FidelityError(ModelError):
 
 class ResultError(LinealError, ValueError):
     """A stored result cannot be read, or lacks what was asked of it."""
+
+
+class OutputError(LinealError, OSError):
+    """A file or folder cannot be written; what was there before is as it was."""
 
 
 class MemoryLimitError(LinealError, MemoryError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -13,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 
 from lineal.errors import ResultError
 from lineal.quadrature.contract import Stop
+from lineal.visible import escaped
 
 SCHEMA = 1
 
@@ -36,6 +38,15 @@ def _spell(values: Any) -> Any:
     return values if np.isfinite(values) else str(values)
 
 
+def nulls(value: Any) -> Any:
+    """Return plain lists, entries and numbers with None in place of every number that JSON has no word for."""
+    if isinstance(value, dict):
+        return {key: nulls(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [nulls(entry) for entry in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
 Array = Annotated[NDArray[np.float64], BeforeValidator(frozen), PlainSerializer(_plain, return_type=Any)]
 Reason = Annotated[Stop, BeforeValidator(lambda v: Stop[v] if isinstance(v, str) else v), PlainSerializer(lambda s: s.name)]
 """Why an integration ended, stored by its name."""
@@ -53,12 +64,16 @@ class Record(BaseModel):
         return self.model_dump(mode="json", by_alias=True)
 
     def to_json(self, indent: int | None = None) -> str:
-        """Return the record as one JSON document."""
-        return json.dumps(self.to_dict(), ensure_ascii=False, indent=indent, allow_nan=False)
+        """Return the record as one JSON document, which is safe to print: characters that steer a terminal are escaped."""
+        return escaped(json.dumps(self.to_dict(), ensure_ascii=False, indent=indent, allow_nan=False))
 
     def save(self, path: str | Path) -> Path:
-        """Write the record as JSON and return the path; the file appears whole or not at all."""
-        return write_whole(path, self.to_json(indent=1) + "\n")
+        """Write the record as the ending of the name says (`lineal.views.save`) and return the path; the file appears whole or not at all.
+
+        .json is the record itself, which `lineal.load_result` reads back; .html, .png, .csv, .md and others are views of it. Raises
+        OptionError for an ending that stands for nothing, OutputError where no file can be written, MissingExtraError without matplotlib.
+        """
+        return Path(import_module("lineal.views").save(self, path))  # found by name, so that a record depends on no view
 
     @classmethod
     def from_dict(cls, data: Any) -> Self:
@@ -83,13 +98,11 @@ class Record(BaseModel):
     __hash__ = None  # type: ignore[assignment]
 
 
-def write_whole(path: str | Path, text: str) -> Path:
-    """Write a text file that appears whole or not at all."""
-    target = Path(path)
-    partial = target.with_name(target.name + ".partial")
+def parsed(text: str, where: str) -> Any:
+    """Return what a JSON text says. where: how to name it. Raises ResultError for what is no JSON, or nested too deeply to be read."""
     try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
-    return target
+        return json.loads(text)
+    except RecursionError:
+        raise ResultError(f"{where} is not readable as JSON: it is nested too deeply") from None
+    except ValueError as error:
+        raise ResultError(f"{where} is not readable as JSON: {error}") from None

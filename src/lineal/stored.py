@@ -1,8 +1,8 @@
-"""Which record lies in a file: `load_result` reads any of them. Needs no torch."""
+"""Which record lies in a file: `load_result` reads any of them, `load_results` many, one per line. Needs no torch."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from lineal.errors import ResultError, listing
 from lineal.failure import Failure
 from lineal.interaction_matrix import Interactions
 from lineal.pair_attribution import Matches, PairAttribution
-from lineal.record import Record
+from lineal.record import Record, parsed
 
 KINDS: dict[str | None, type[Record]] = {
     None: Attribution,
@@ -26,15 +26,51 @@ KINDS: dict[str | None, type[Record]] = {
 def load_result(path: str | Path) -> Any:
     """Return the record saved at `path`, of whichever kind: an `Attribution`, a `PairAttribution`, `Matches`, `Interactions`, a `Failure`.
 
-    Raises ResultError when the file is missing, no JSON, or no Lineal result.
+    Raises ResultError when the file is missing, no JSON, no Lineal result, or a result that contradicts itself.
     """
     try:
-        data = json.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ResultError(f"there is no file {path}") from None
-    except (OSError, ValueError, RecursionError) as error:  # ValueError: bytes, syntax, or a number of more digits than Python reads
-        raise ResultError(f"{path} is not readable as JSON: {error}") from None
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from None
+    return _record(text, str(path))
+
+
+def load_results(path: str | Path) -> Iterator[Any]:
+    """Yield the records of a JSON Lines file (`lineal explain --file … --out r.jsonl`), each read when its turn comes.
+
+    Raises ResultError at once when the file cannot be opened, and at its turn, naming it, for a line that `load_result` would not read.
+    """
+    try:
+        file = Path(path).open(encoding="utf-8", newline="\n")  # noqa: SIM115 (closed by the generator below)
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from None
+
+    def records() -> Iterator[Any]:
+        number = 0
+        with file:
+            try:
+                for number, line in enumerate(file, start=1):
+                    if line.strip():
+                        yield _record(line, f"{path}, line {number}")
+            except UnicodeDecodeError as error:
+                raise ResultError(f"{path}, line {number + 1} or below is not readable as text: {error}") from None
+
+    return records()
+
+
+def _record(text: str, where: str) -> Any:
+    data = parsed(text, where)
     kind = data.get("kind") if isinstance(data, dict) else None
-    if kind not in KINDS:
-        raise ResultError(f"the result is of the kind {kind!r}; this version of Lineal reads {listing(name for name in KINDS if name)}")
-    return KINDS[kind].from_dict(data)
+    if not isinstance(kind, str | None) or kind not in KINDS:
+        reads = listing(name for name in KINDS if name)
+        raise ResultError(f"{where}: the result is of the kind {kind!r}; this version of Lineal reads {reads}")
+    try:
+        return KINDS[kind].from_dict(data)
+    except ResultError as error:
+        raise ResultError(f"{where}: {error}") from None
+
+
+def _unreadable(path: str | Path, error: Exception) -> ResultError:
+    if isinstance(error, FileNotFoundError):
+        return ResultError(f"there is no file {path}")
+    return ResultError(f"{path} is not readable as JSON: {error}")

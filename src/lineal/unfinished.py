@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lineal.errors import OptionError
-from lineal.record import write_whole
+from lineal.files import write_whole
 
 
 class Unfinished:

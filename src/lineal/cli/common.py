@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
 from rich.status import Status
+from rich.text import Text
 
 from lineal.attribution import Attribution
 from lineal.errors import InputError, OptionError
-from lineal.record import write_whole
+from lineal.files import write_whole
+from lineal.record import Record
+from lineal.visible import one_line, visible
 
 NOT_CONVERGED = 3
 """Exit code of `--strict` when a result did not converge. Errors exit with 2, like wrong usage."""
@@ -91,12 +95,13 @@ LayerName = Annotated[
 Truncate = Annotated[bool, typer.Option("--truncate", help="Cut a text that is too long instead of stopping.")]
 Level = Annotated[By, typer.Option("--by", help="Sum scores by token, word, sentence, or region of a prompt.")]
 Out = Annotated[
-    Path | None, typer.Option("--out", metavar="FILE", help="Write FILE.html (a page) or FILE.json (the record).", show_default=False)
-]
-PICTURES = (".png", ".svg", ".pdf")
-HeatOut = Annotated[
     Path | None,
-    typer.Option("--out", metavar="FILE", help="FILE.html a page, FILE.png or .svg a heat map, FILE.json the record.", show_default=False),
+    typer.Option(
+        "--out",
+        metavar="FILE",
+        help="FILE.html a page, .json the record (.jsonl several), .png, .svg or .pdf a figure, .md, .csv or .txt.",
+        show_default=False,
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the record as JSON instead of a picture.")]
 Strict = Annotated[bool, typer.Option("--strict", help=f"Exit with {NOT_CONVERGED} when a result did not converge.")]
@@ -137,9 +142,14 @@ def examined(texts: Sequence[Any], examine: Callable[[Any], Any], quiet: bool = 
     return [trust_panel(checks) for checks in found]
 
 
+def say(text: str, err: bool = False) -> None:
+    """Print a line, or several, in which other people's names may stand."""
+    typer.echo(visible(text), err=err)
+
+
 def working(what: str) -> Status:
     """Return a context that shows `what` beside a spinner on standard error while it lasts."""
-    return Console(stderr=True).status(what)
+    return Console(stderr=True).status(Text(one_line(what)))
 
 
 def read_texts(text: str | None, text2: str | None, file: Path | None) -> list[tuple[str, ...]]:
@@ -183,15 +193,15 @@ def announce_memory(model: Any) -> None:
     typer.echo(f"memory: {needed.weights / 1e9:.2f} GB of weights, about {needed.batch(tokens) / 1e9:.2f} GB per batch{there}", err=True)
 
 
-def check_out(out: Path | None, several: bool = False, pictures: bool = False) -> None:
-    """Raise OptionError before any work when `out` could not be written."""
-    if out is None:
-        return
-    wanted = (".html", ".jsonl" if several else ".json", *(PICTURES if pictures else ()))
-    if out.suffix not in wanted:
-        raise OptionError(f"--out {out} ends in {out.suffix or 'nothing'}; give a name ending in {' or '.join(wanted)}")
-    if not out.parent.is_dir():
-        raise OptionError(f"--out {out}: there is no folder {out.parent.resolve()}")
+def check_out(out: Path | None, *kinds: type[Record], several: bool = False, only: Sequence[str] = ()) -> None:
+    """Raise an error before any work when `out` could not be written (see `lineal.views.formats.check`).
+
+    kinds: what the command may return, whichever of them. only: the endings, where they are not those of a record.
+    """
+    from lineal.views import formats
+
+    if out is not None:
+        formats.check(out, only or formats.endings(*kinds, several=several))
 
 
 def write_page(path: Path, records: Sequence[Attribution], **how: Any) -> None:
@@ -199,6 +209,20 @@ def write_page(path: Path, records: Sequence[Attribution], **how: Any) -> None:
     from lineal import views
 
     write_whole(path, views.page(records, **how))
+
+
+@contextmanager
+def written(records: Record | Sequence[Attribution], out: Path | None, by: By, panels: Sequence[Any]) -> Iterator[None]:
+    """Write records where asked, whatever becomes of showing them; and show them, whatever becomes of writing."""
+    from lineal import views
+
+    try:
+        if out is not None:
+            views.save(records, out, by=by, panels=panels)
+    finally:
+        yield
+    if out is not None:
+        say(f"written to {out}", err=True)
 
 
 def deliver(
@@ -214,20 +238,11 @@ def deliver(
     from lineal import views
 
     several = [records] if isinstance(records, Attribution) else records
-    for record in several:
-        if as_json:
-            typer.echo(record.to_json(indent=1 if len(several) == 1 else None))
-        else:
-            Console().print(views.render(record, by=by))
-    if out is not None:
-        if out.suffix == ".json":
-            several[0].save(out)
-        elif out.suffix == ".jsonl":
-            write_whole(out, "".join(record.to_json() + "\n" for record in several))
-        elif out.suffix in PICTURES:
-            views.save_plot(views.plot_heat(several[0], by), out)
-        else:
-            write_page(out, several, panels=panels)
-        typer.echo(f"written to {out}", err=True)
+    with written(records, out, by, panels):
+        for record in several:
+            if as_json:
+                typer.echo(record.to_json(indent=1 if len(several) == 1 else None))
+            else:
+                Console().print(views.render(record, by=by))
     if strict and not all(record.converged for record in several):
         raise typer.Exit(NOT_CONVERGED)

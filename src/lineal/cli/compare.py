@@ -11,8 +11,7 @@ from rich.table import Table
 
 from lineal.attribution import Attribution
 from lineal.cli import common, groups
-from lineal.errors import OptionError
-from lineal.record import write_whole
+from lineal.files import write_whole
 
 
 @groups.takes_groups
@@ -45,9 +44,7 @@ def compare(
     from lineal.targets import Steps
     from lineal.trust import examine
 
-    if out is not None and out.suffix != ".html":
-        raise OptionError(f"--out {out} ends in {out.suffix or 'nothing'}; give a name ending in .html")
-    common.check_out(out)
+    common.check_out(out, only=(".html",))
     common.check_trust(trust, layer)
     given = common.read_text(text)
     loaded = loading.load(model)
@@ -65,7 +62,7 @@ def compare(
         )
     if out is not None:
         write_whole(out, views.comparison_page(records, panels=panels))
-        typer.echo(f"written to {out}", err=True)
+        common.say(f"written to {out}", err=True)
 
 
 def _table(records: tuple[Attribution, ...]) -> Table:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from markupsafe import Markup
 from rich.console import Console
 
 from lineal.attribution import Attribution
 from lineal.cli import common
+from lineal.errors import LinealError, MissingExtraError, ModelError
+from lineal.visible import visible
 
 ANSWER = "You can send back any unopened item within thirty days and get your money back, though postage is yours to pay."
 QUESTION = "How long do I have to return something?"
@@ -20,34 +24,85 @@ PROMPT = "The man works as a"
 
 
 def demo(out: Annotated[Path, typer.Option("--out", metavar="FILE.html", help="Where the page goes.")] = Path("lineal-demo.html")) -> None:
-    """Explain an embedding, a similarity, a sentiment and a next word with models that run here, and write one page."""
-    common.check_out(out)
-    console = Console()
-    headings, records = [], []
-    for heading, record in _explanations(console):
-        console.rule(f"[bold]{heading}", align="left")
-        from lineal import views
+    """Explain an embedding, a similarity, a sentiment and a next word with models that run here, and write one page.
 
+    What cannot be had here, because a package is missing, is named, in the terminal and on the page.
+    """
+    from lineal import views
+
+    common.check_out(out, only=(".html",))
+    console = Console()
+    headings: list[str] = []
+    records: list[Attribution] = []
+    missing: dict[str, LinealError] = {}
+    for heading, doing, answer in QUESTIONS:
+        try:
+            with common.working(doing):
+                record = answer()
+        except (MissingExtraError, ModelError) as error:
+            missing[heading] = error
+            continue
+        console.rule(f"[bold]{heading}", align="left")
         console.print(views.render(record))
         headings.append(heading)
         records.append(record)
-    common.write_page(out, records, title="Lineal: four questions to three models", headings=headings)
-    console.print(f"\nThe page: [bold]{out.resolve()}[/]")
+    for heading, reason in missing.items():
+        common.say(f"left out: {heading} {reason}", err=True)
+    if not records:
+        raise next(iter(missing.values()))
+    panels = [*[Markup("")] * (len(records) - 1), _left_out(missing)]
+    title = f"Lineal: {('one question', 'two questions', 'three questions', 'four questions')[len(records) - 1]} to real models"
+    common.write_page(out, records, title=title, headings=headings, panels=panels)
+    common.say(f"\nThe page: {out.resolve()}")
 
 
-def _explanations(console: Console) -> Iterator[tuple[str, Attribution]]:
-    with console.status("Loading torch and the sentence encoder …"):
-        import lineal
-        from lineal import targets
+def _left_out(missing: Mapping[str, LinealError]) -> Markup:
+    """Return what the page says about questions that had no answer."""
+    lines = (Markup('<p class="note">Left out: {} {}</p>').format(heading, visible(str(error))) for heading, error in missing.items())
+    return Markup("").join(lines)
 
-        encoder = lineal.load("minilm")
-    with console.status("Following the embedding of a sentence from masks to words …"):
-        yield "Which words hold a sentence's embedding in place?", lineal.explain(encoder, MUSEUM)
-    with console.status("Following its similarity to a question …"):
-        yield "Why does this passage match the question?", lineal.explain(encoder, ANSWER, targets.Similar(QUESTION))
-    with console.status("Asking a sentiment classifier …"):
-        yield "Which words make this review positive?", lineal.explain("sentiment", REVIEW, targets.Label("POSITIVE"))
-    with console.status("Loading the language model (its weights are unpacked once, about 20 seconds) …"):
-        decoder = lineal.load("smollm2")
-    with console.status("Following the next word …"):
-        yield "Which words of the prompt suggest the next one?", lineal.explain(decoder, PROMPT)
+
+@cache
+def _encoder() -> Any:
+    import lineal
+
+    return lineal.load("minilm")
+
+
+def _embedding() -> Attribution:
+    import lineal
+
+    return lineal.explain(_encoder(), MUSEUM)
+
+
+def _similarity() -> Attribution:
+    import lineal
+    from lineal import targets
+
+    return lineal.explain(_encoder(), ANSWER, targets.Similar(QUESTION))
+
+
+def _label() -> Attribution:
+    import lineal
+    from lineal import targets
+
+    return lineal.explain("sentiment", REVIEW, targets.Label("POSITIVE"))
+
+
+def _next_word() -> Attribution:
+    import lineal
+
+    return lineal.explain("smollm2", PROMPT)
+
+
+QUESTIONS: tuple[tuple[str, str, Callable[[], Attribution]], ...] = (
+    ("Which words hold a sentence's embedding in place?", "Following the embedding of a sentence from masks to words …", _embedding),
+    ("Why does this passage match the question?", "Following its similarity to a question …", _similarity),
+    ("Which words make this review positive?", "Asking a sentiment classifier …", _label),
+    (
+        "Which words of the prompt suggest the next one?",
+        "Asking a language model (its weights are unpacked once, about 20 seconds) …",
+        _next_word,
+    ),
+)
+"""What is asked, what is shown meanwhile, and how it is answered."""

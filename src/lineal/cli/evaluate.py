@@ -10,8 +10,9 @@ import typer
 
 from lineal.cli import common, groups
 from lineal.errors import InputError, MissingExtraError
+from lineal.files import check_folder, write_whole
 from lineal.metrics.catalogue import CATALOGUE
-from lineal.record import write_whole
+from lineal.record import nulls
 
 METRICS_HELP = (
     "Separated by commas, of (+ higher is better, - lower): "
@@ -60,9 +61,10 @@ def evaluate(
     from lineal.views.plot import save_plot
 
     texts = _texts(file, column, skip)[:limit]
+    check_folder(out)
     unfinished = out / "unfinished.jsonl"
     if unfinished.exists():
-        typer.echo(f"going on from {unfinished}", err=True)
+        common.say(f"going on from {unfinished}", err=True)
     loaded = loading.load(model)
     with common.working("measuring") as status:
         found = run(
@@ -82,16 +84,16 @@ def evaluate(
     table = evaluation_markdown(found)
     write_whole(out / "table.md", table)
     write_whole(out / "table.csv", evaluation_csv(found))
-    write_whole(out / "values.json", json.dumps(evaluation_rows(found), indent=1).replace("NaN", "null") + "\n")
+    write_whole(out / "values.json", json.dumps(nulls(evaluation_rows(found)), indent=1, allow_nan=False) + "\n")
     lines = [json.dumps(record.to_dict(), ensure_ascii=False) for records in found.records for record in records]
     write_whole(out / "records.jsonl", "\n".join(lines) + "\n")
     try:
         save_plot(plot_evaluation(found), out / "curves.png")
     except MissingExtraError as error:
-        typer.echo(f"no figure: {error}", err=True)
+        common.say(f"no figure: {error}", err=True)
     unfinished.unlink(missing_ok=True)
-    typer.echo(table)
-    typer.echo(f"written to {out}/", err=True)
+    common.say(table)
+    common.say(f"written to {out}/", err=True)
 
 
 def _names(given: str | None) -> list[str] | None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from lineal.attribution import Attribution
 from lineal.cli import common, groups
 from lineal.errors import OptionError
 
@@ -46,7 +47,7 @@ def explain(
     from lineal.session import Session
     from lineal.trust import examine
 
-    common.check_out(delivery.out, several=file is not None)
+    common.check_out(delivery.out, Attribution, several=file is not None)
     common.check_trust(trust, layer)
     how = groups.settings(precision) | groups.settings(reading) | {"method": method, "layer": common.layer_of(layer)}
     options = Options(**how)
@@ -62,7 +63,8 @@ def explain(
     if trust:
         checks = common.examined(asked, lambda one: examine(loaded, one, wanted, baseline=baseline, **how)[1], quiet=delivery.as_json)
         panels = [checks[i] for i in order]
-    common.deliver([done[i] for i in order], panels=panels, **groups.settings(delivery))
+    delivered = [done[i] for i in order]
+    common.deliver(delivered if file is not None else delivered[0], panels=panels, **groups.settings(delivery))
 
 
 def _texts(text: str | None, text2: str | None, file: Path | None, messages: Path | None) -> list[Any]:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from lineal.attribution import Attribution
 from lineal.cli import common, groups
 from lineal.errors import OptionError
 
@@ -25,7 +26,7 @@ def generate(
     *,
     precision: groups.Precision,
     holding: groups.Holding,
-    delivery: groups.FigureDelivery,
+    delivery: groups.Delivery,
     trust: common.Trust = False,
     loading: groups.Loading,
 ) -> None:
@@ -37,7 +38,7 @@ def generate(
     from lineal.prompts import Chat, Generation
     from lineal.targets import Steps
 
-    common.check_out(delivery.out, pictures=True)
+    common.check_out(delivery.out, Attribution)
     if (prompt is None) == (messages is None):
         raise OptionError("give a prompt or --messages FILE.json, one of the two")
     given: Any = Chat(common.read_messages(messages)) if messages is not None else common.read_text(prompt or "")

@@ -55,13 +55,6 @@ class Delivery:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FigureDelivery(Delivery):
-    """The same, with figures among the endings of `out`."""
-
-    out: common.HeatOut = None
-
-
-@dataclass(frozen=True, kw_only=True)
 class Loading:
     """How a model is brought into memory."""
 

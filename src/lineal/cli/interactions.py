@@ -9,6 +9,7 @@ import typer
 from lineal.cli import common
 from lineal.cli.groups import takes_groups
 from lineal.cli.shared import Shared
+from lineal.interaction_matrix import Interactions
 
 
 @takes_groups
@@ -30,7 +31,7 @@ def interactions(
     from lineal.interactions import explain_interactions
     from lineal.trust import examine
 
-    loaded = shared.load(model)
+    loaded = shared.load(model, Interactions)
     given = common.read_text(text)
     asked = (given if text2 is None else (given, text2), specs.target(target, unit))
     with common.working("Following the path from baseline to text …"):

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lineal.cli import common, groups
-from lineal.errors import OptionError
-from lineal.record import write_whole
+from lineal.files import check_folder, write_whole
+from lineal.record import nulls
 
 if TYPE_CHECKING:
     from lineal.tasks.liar import Verdict
@@ -48,12 +48,9 @@ def liar(
 
     statements, broken = task.read(folder, split)
     for bad in broken:
-        typer.echo(f"row {bad.row} is left out: {bad.reason}", err=True)
+        common.say(f"row {bad.row} is left out: {bad.reason}", err=True)
     pool = task.read(folder, "train")[0] if shots else []
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OptionError(f"--out {out} cannot be a folder: {error}") from None
+    check_folder(out)
     loaded = loading.load(model)
     chosen = statements[:limit]
     verdicts = task.explain(
@@ -71,20 +68,21 @@ def liar(
     )
     first = next(verdicts, None)  # what is wrong with the question is said before there is a file
     rows, links = [], []
+    out.mkdir(parents=True, exist_ok=True)
     with (out / LINES).open("w", encoding="utf-8") as lines:
         for i, verdict in enumerate(chain([first] if first else [], verdicts), start=1):
             row = verdict.to_dict()
             rows.append(row)
             links.append(f"{i:04}.html")
-            lines.write(json.dumps(row, ensure_ascii=False) + "\n")
+            lines.write(json.dumps(nulls(row), ensure_ascii=False, allow_nan=False) + "\n")
             lines.flush()
             common.write_page(out / links[-1], [verdict.record.model_copy(update={"notes": _notes(verdict)})], title=_title(verdict))
-            typer.echo(f"{i}/{len(chosen)} {verdict.choice} ({verdict.statement.label}) {verdict.record.stop.name.lower()}", err=True)
+            common.say(f"{i}/{len(chosen)} {verdict.choice} ({verdict.statement.label}) {verdict.record.stop.name.lower()}", err=True)
     summary = views.tally(rows, task.LABELS)
     asked = f"{loaded.card.name}, {shots} examples, {unit} of the {pick}, attributed to {attribute or 'the whole prompt'}"
     notes = (asked, *(f"Row {bad.row} was left out: {bad.reason}." for bad in broken[:20]))
     write_whole(out / SUMMARY, views.choices_page(summary, title="LIAR: which words decided", links=links, notes=notes))
-    typer.echo(f"{len(rows)} statements, {summary.accuracy:.0%} as published, {summary.converged} converged; see {out / SUMMARY}")
+    common.say(f"{len(rows)} statements, {summary.accuracy:.0%} as published, {summary.converged} converged; see {out / SUMMARY}")
 
 
 def _title(verdict: Verdict) -> str:

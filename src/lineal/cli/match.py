@@ -11,6 +11,7 @@ from lineal.cli import common
 from lineal.cli.groups import takes_groups
 from lineal.cli.shared import ModeName, Shared, SimilarityName
 from lineal.errors import InputError
+from lineal.pair_attribution import Matches
 
 
 @takes_groups
@@ -30,7 +31,7 @@ def match(
     from lineal.pairs import explain_matches
 
     lines = _read(documents)
-    loaded = shared.load(model, figures=False)
+    loaded = shared.load(model, Matches)
     asked = common.read_text(query)
     how = {"similarity": similarity, "mode": mode, **shared.settings}
     found = explain_matches(loaded, asked, lines, top=top, **how)

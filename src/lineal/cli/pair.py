@@ -7,10 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
+from lineal.attribution import Attribution
 from lineal.cli import common
 from lineal.cli.groups import takes_groups
 from lineal.cli.shared import ModeName, Shared, SimilarityName
 from lineal.errors import OptionError
+from lineal.pair_attribution import PairAttribution
 
 
 @takes_groups
@@ -37,7 +39,7 @@ def pair(
     from lineal.session import explain
     from lineal.trust import examine
 
-    loaded = shared.load(model)
+    loaded = shared.load(model, PairAttribution, Attribution)
     first, second = common.read_text(a), common.read_text(b)
     if loaded.card.kind == "classifier":
         if (similarity, mode) != ("cosine", "auto"):

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from lineal.errors import InputError, OptionError
+from lineal.files import check_folder
 
 
 def probe(
@@ -28,6 +29,7 @@ def probe(
 
     labels, texts = _rows(sentences)
     held_out = None if test is None else _rows(test)
+    check_folder(out)
     base = load(encoder, task="sentence-similarity")
     if not isinstance(base, SentenceEncoder):
         raise OptionError(f"{encoder} is of kind {base.card.kind}; a probe needs a sentence encoder")

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 from torch import Tensor
 
 from lineal.errors import ModelError, OptionError
+from lineal.files import write_whole
 from lineal.models.base import Adapter, Encoded, Head
 from lineal.models.encoder import SentenceEncoder
 from lineal.objectives import Activation
@@ -145,10 +146,8 @@ def save_probe(folder: str | Path, weights: Any, bias: Any, labels: Sequence[str
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     arrays = {"weights": np.atleast_2d(np.asarray(weights, np.float32)), "bias": np.atleast_1d(np.asarray(bias, np.float32))}
-    save_file(arrays, target / WEIGHTS)
-    (target / CONFIG).write_text(
-        json.dumps({"encoder": encoder, "labels": list(labels)}, ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
-    )
+    write_whole(target / WEIGHTS, save(arrays))
+    write_whole(target / CONFIG, json.dumps({"encoder": encoder, "labels": list(labels)}, ensure_ascii=False, indent=1) + "\n")
     return target
 
 

@@ -4,6 +4,7 @@ from lineal.views.bars import Bar, bars
 from lineal.views.cells import By, Cell, cells
 from lineal.views.choices import Tally, choices_page, tally
 from lineal.views.compare import comparison_page
+from lineal.views.formats import endings, save
 from lineal.views.html import page, repr_html
 from lineal.views.joint_html import interactions_page
 from lineal.views.joint_terminal import render_interactions
@@ -32,6 +33,7 @@ __all__ = [
     "cells",
     "choices_page",
     "comparison_page",
+    "endings",
     "has_sides",
     "interactions_page",
     "matches_page",
@@ -49,6 +51,7 @@ __all__ = [
     "render_pair",
     "render_sides",
     "repr_html",
+    "save",
     "save_plot",
     "sentence",
     "sides_page",

@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 
 from lineal import regroup
 from lineal.attribution import Attribution, Role
+from lineal.visible import visible
+
+__all__ = ["By", "Cell", "by_text", "cells", "level_of", "levels", "named", "numbered", "short", "visible"]
 
 By = Literal["word", "token", "sentence", "region"]
 
@@ -26,10 +29,6 @@ _GROUPINGS: dict[str, Callable[[Attribution], regroup.Groups]] = {
     "sentence": regroup.sentences,
     "region": regroup.regions,
 }
-_PICTURES = (
-    {code: 0x2400 + code for code in range(32) if chr(code) not in "\t\n"} | {0x7F: 0x2421} | dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
-)
-_PICTURES |= dict.fromkeys(range(0xD800, 0xE000), 0xFFFD)
 _kept: dict[int, dict[By, tuple[Cell, ...]]] = {}
 _BLANKS = {"\n": "↵", "\t": "⇥"}
 
@@ -110,11 +109,6 @@ def by_text(record: Attribution, items: Sequence[Cell]) -> list[list[Cell]]:
         current, waiting = cell.segment, []
     texts[current] += waiting
     return texts
-
-
-def visible(text: str) -> str:
-    """Return `text` with control characters as their pictures, so that no escape sequence reaches a terminal or a page."""
-    return text.translate(_PICTURES)
 
 
 def named(token: str) -> str:

@@ -5,6 +5,7 @@ Figures are made without pyplot: no window, no global state. `save_plot` writes 
 
 from __future__ import annotations
 
+import io
 import math
 import textwrap
 import warnings
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lineal.attribution import Attribution
 from lineal.errors import MissingExtraError
+from lineal.files import write_whole
 from lineal.pair_attribution import PairAttribution
 from lineal.views import summary
 from lineal.views.bars import TOP, Bar, bars
@@ -87,14 +89,16 @@ def plot_heat(record: Attribution, by: By = "word") -> Figure:
 
 
 def save_plot(figure: Figure, path: str | Path, *, dpi: int = 200) -> Path:
-    """Write a figure in the format its ending names (.png, .svg, .pdf) and return the path; equal figures give equal files."""
+    """Write a figure in the format its ending names (.png, .svg, .pdf); equal figures give equal files. Returns the path."""
     import matplotlib
 
+    target, drawn = Path(path), io.BytesIO()
+    suffix = target.suffix.lower()
     dates = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
     with warnings.catch_warnings(), matplotlib.rc_context({"svg.hashsalt": "lineal"}):
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # a box stands for a letter no installed font has
-        figure.savefig(path, dpi=dpi, bbox_inches="tight", metadata=dates.get(Path(path).suffix.lower()))
-    return Path(path)
+        figure.savefig(drawn, format=suffix[1:], dpi=dpi, bbox_inches="tight", metadata=dates.get(suffix))
+    return write_whole(target, drawn.getvalue())
 
 
 def _figure(width: float, height: float) -> Figure:
