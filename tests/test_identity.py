@@ -12,9 +12,12 @@ from matplotlib.text import Text
 from safetensors.torch import load_file, save_file
 
 import lineal
-from lineal import targets, views
+from lineal import baselines, targets, views
+from lineal.digests import spelled
 from lineal.errors import FidelityError, InputError, ModelError, OptionError
-from lineal.models.probe import save_probe
+from lineal.metrics.stability import randomised
+from lineal.models.base import fingerprint
+from lineal.models.probe import LinearProbe, save_probe
 from lineal.views.pair_terminal import to_text as pair_text
 from tests import tiny
 
@@ -191,3 +194,91 @@ def drawn(record: lineal.Attribution) -> list[str]:
 
 def render(record: lineal.Attribution) -> str:
     return views.to_text(record, width=200)
+
+
+def probe(minilm, weights: np.ndarray, labels: tuple[str, str] = ("no", "yes"), bias: float = 0.0) -> LinearProbe:
+    return LinearProbe(minilm, weights, [bias], labels, "probe")
+
+
+def test_a_probe_is_told_apart_by_its_head(minilm) -> None:
+    weights = np.linspace(-1, 1, 384)[None].astype(np.float32)
+    retrained = weights.copy()
+    retrained[0, 17] += 1e-6
+    heads = [probe(minilm, weights), probe(minilm, retrained), probe(minilm, weights, ("no", "maybe")), probe(minilm, weights, bias=0.1)]
+    assert len({one.card.fingerprint for one in [minilm, *heads]}) == 5
+    assert probe(minilm, weights).card.fingerprint == heads[0].card.fingerprint
+
+
+def test_random_weights_have_a_random_head_too(minilm) -> None:
+    model = probe(minilm, np.linspace(-1, 1, 384)[None].astype(np.float32))
+    before = model.weights.clone()
+    changed = randomised(model)
+    assert not torch.allclose(changed.weights, before)
+    assert torch.equal(model.weights, before)
+    assert float(changed.weights.std()) == pytest.approx(float(before.std()), rel=0.2)
+
+
+def test_a_card_is_told_apart_by_every_weight_the_config_and_the_tokenizer() -> None:
+    def print_of(change, words=lambda tokenizer: None, **config) -> str:
+        module, tokenizer = tiny.bert_classifier(**config), tiny.tokenizer()
+        with torch.no_grad():
+            change(module)
+        words(tokenizer)
+        return lineal.load(module, tokenizer).card.fingerprint
+
+    def one_value(module) -> None:
+        module.bert.encoder.layer[1].output.dense.weight[3, 5] += 1e-6
+
+    def another_template(tokenizer) -> None:
+        tokenizer.add_tokens(["zyx"])
+
+    def nothing(module) -> None:
+        pass
+
+    prints = [
+        print_of(nothing),
+        print_of(one_value),
+        print_of(nothing, hidden_act="gelu_new"),
+        print_of(nothing, words=another_template),
+        print_of(lambda module: module.double()),
+    ]
+    assert len(set(prints)) == len(prints)
+    assert print_of(nothing) == prints[0]
+
+
+def test_a_single_value_of_a_large_tensor_changes_the_fingerprint() -> None:
+    layer = torch.nn.Linear(1000, 301)
+    before = fingerprint(layer)
+    with torch.no_grad():
+        layer.weight[299, 998] = torch.nextafter(layer.weight[299, 998], torch.tensor(10.0))
+    assert fingerprint(layer) != before
+
+
+def test_what_a_tokenizer_was_last_called_with_is_not_part_of_the_fingerprint() -> None:
+    tokenizer = tiny.tokenizer()
+    before = lineal.load(tiny.bert_classifier(), tokenizer).card.fingerprint
+    tokenizer(["a film", "the"], padding=True, truncation=True, max_length=3)
+    assert lineal.load(tiny.bert_classifier(), tokenizer).card.fingerprint == before
+
+
+def test_settings_with_large_arrays_are_told_apart() -> None:
+    one, other = np.zeros(5000), np.zeros(5000)
+    other[2500] = 1
+    assert repr(one) == repr(other)
+    assert spelled(targets.similar(one)) != spelled(targets.similar(other))
+    assert spelled({"a": torch.ones(3, dtype=torch.bfloat16), "b": [1, "x"]}) == spelled(
+        {"b": (1, "x"), "a": torch.ones(3, dtype=torch.bfloat16)}
+    )
+    assert spelled(targets.Label("L1")) == "Label(label='L1', unit='logit')"
+
+
+def test_an_interrupted_evaluation_does_not_go_on_with_another_vector(minilm, tmp_path: Path) -> None:
+    given = np.zeros((2, 13, 384))  # a vector for each of 13 tokens, in an array whose middle is not printed
+    given[1, 5, 17] = 1
+    texts, into = ["Send the unopened items back within thirty days."], tmp_path / "run.jsonl"
+    first, second = (baselines.Given(torch.from_numpy(one)) for one in given)
+    how = {"methods": ["ig"], "removals": ["delete"], "metrics": ["comprehensiveness"], "into": into, "max_evaluations": 16}
+    lineal.evaluate(minilm, texts, baselines=[first], **how)
+    lineal.evaluate(minilm, texts, baselines=[baselines.Given(torch.from_numpy(given[0].copy()))], **how)
+    with pytest.raises(OptionError, match="holds an interrupted run with baselines"):
+        lineal.evaluate(minilm, texts, baselines=[second], **how)

@@ -42,7 +42,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "failure": {"record"},
     "stored": {"errors", "record", "attribution", "pair_attribution", "interaction_matrix", "failure"},
     "views": RECORD,
-    "models": {"errors", "files", "attribution", "objectives"},
+    "digests": set(),
+    "models": {"errors", "files", "attribution", "digests", "objectives"},
     "baselines": {"errors", "typed", "models"},
     "tangents": set(),
     "heads": {"errors", "models", "objectives"},
@@ -80,6 +81,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "views.evaluation": {"errors", "views", "metrics"},
     "evaluation": {
         "errors",
+        "digests",
         "attribution",
         "judge",
         "prompts",

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from lineal import metrics as m
 from lineal import prompts
 from lineal.attribution import Attribution
+from lineal.digests import spelled
 from lineal.errors import InputError, OptionError
 from lineal.judge import Judge, operator, removable
 from lineal.metrics import catalogue
@@ -152,11 +153,12 @@ def evaluate(
     settings = {
         "lineal": versions()["lineal"],
         "model": f"{loaded.card.name} {loaded.card.fingerprint} {loaded.card.dtype}",
-        "target": repr(reader.target),
+        "target": spelled(reader.target),
         "methods": ", ".join(column.name for column, _ in columns),
         "metrics": ", ".join(names),
         "removals": ", ".join(removals),
-        "options": repr({name: options[name] for name in sorted(options)}),
+        "baselines": spelled([session.baseline for session in sessions]),
+        "options": spelled(options),
     }
     rows = _rows(judge, kept, None if into is None else Unfinished(into, settings), [column for column, _ in columns], on_step)
     records = [[rows[repr(text)].records[c] for text in kept] for c in range(len(columns))]

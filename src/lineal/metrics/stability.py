@@ -43,9 +43,9 @@ def max_sensitivity(
 def randomised(model: TextModel, seed: int = 0) -> TextModel:
     """Return a copy of the model whose weights are drawn anew, normal with each tensor's own mean and deviation (Adebayo et al. 2018).
 
-    The word embeddings stay: they are the input of an explanation, and scores that rest on them alone (on their lengths, say) are what
-    the check is to find. Normalisation weights and biases (vectors) stay too. The model itself is not touched. Raises OptionError
-    for weights that are stored as integers (4-bit, 8-bit). Cost: one copy of the model in memory.
+    The head of a probe is drawn anew too. The word embeddings stay: they are the input of an explanation, and scores that rest on them
+    alone (on their lengths, say) are what the check is to find. Normalisation weights and biases (vectors) stay too. The model itself is
+    not touched. Raises OptionError for weights that are stored as integers (4-bit, 8-bit). Cost: one copy of the model in memory.
     """
     for name, parameter in model.module.named_parameters():
         if parameter.dim() > 1 and not parameter.is_floating_point():
@@ -57,7 +57,8 @@ def randomised(model: TextModel, seed: int = 0) -> TextModel:
     words = {id(layer.weight) for layer in tables if layer.num_embeddings == model.vocabulary}
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        for parameter in changed.module.parameters():
+        parts = (changed.module, *getattr(changed, "layers", ()))
+        for parameter in (parameter for part in parts for parameter in part.parameters()):
             if parameter.dim() < 2 or parameter.numel() < 2 or id(parameter) in words:
                 continue
             drawn = torch.randn(parameter.shape, generator=generator)

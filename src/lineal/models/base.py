@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from lineal.attribution import ModelCard, Role
+from lineal.digests import digest
 from lineal.errors import (
     FidelityError,
     InputError,
@@ -35,6 +36,12 @@ FIDELITY = {torch.float64: 1e-9, torch.float32: 2e-4, torch.float16: 2e-2, torch
 
 DIGITS = re.compile("[0-9]{1,18}")
 """A number as users write one."""
+
+BLOCK = 4096
+"""Values of a tensor whose bits are summed into one number of a fingerprint."""
+
+PROVENANCE = ("architectures", "transformers_version", "torch_dtype", "dtype")
+"""Entries of a config that do not say how a model computes; the dtype is that of the weights."""
 
 GENERATIVE = ("causal", "seq2seq")
 """Kinds of models that answer per position: what may follow."""
@@ -163,6 +170,8 @@ class Adapter:
     """What the adapters share: `module` is what runs and is frozen, `network` the transformer inside that owns the word embeddings."""
 
     head: Head | None = None
+    layers: tuple[nn.Module, ...] = ()
+    """Trained layers behind `module` that are part of the answer."""
 
     def __init__(self, module: Any, network: Any, tokenizer: Any, card: ModelCard) -> None:
         """Keep the parts; nothing is computed. Raises ModelError when the network cannot be entered at its embeddings."""
@@ -498,28 +507,60 @@ def model_limit(tokenizer: Any, config: Any) -> int | None:
     return min(sensible) if sensible else None
 
 
-def fingerprint(module: nn.Module, samples: int = 2048) -> str:
-    """Return a short hash of a module's weights: names, shapes and up to `samples` evenly spaced values of each tensor."""
+def fingerprint(*modules: nn.Module) -> str:
+    """Return a short hash of all weights: names, shapes, dtypes and the bits of every value.
+
+    Summed as integers over blocks of 4,096 values, so that no change of a single value goes unseen, at the cost of one pass over memory.
+    """
     digest = hashlib.blake2b(digest_size=8)
-    for name, tensor in sorted(module.state_dict().items()):
-        if not isinstance(tensor, Tensor) or tensor.is_meta:
-            continue
-        flat = tensor.detach().reshape(-1)
-        picked = flat[:: max(1, flat.numel() // samples)][:samples]
-        digest.update(f"{name}{tuple(tensor.shape)}".encode())
-        digest.update(picked.to("cpu").double().numpy().tobytes() if picked.dtype != torch.uint8 else picked.cpu().numpy().tobytes())
+    for module in modules:
+        for name, tensor in sorted(module.state_dict().items()):
+            if not isinstance(tensor, Tensor):
+                continue
+            digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
+            if not tensor.is_meta:
+                digest.update(_block_sums(tensor).cpu().numpy().tobytes())
     return digest.hexdigest()
 
 
-def card(name: str, kind: str, module: nn.Module, inner: nn.Module, revision: str | None) -> ModelCard:
-    """Return the record's description of a model: `module` is what runs, `inner` the network whose class and dtype name it."""
+def _block_sums(tensor: Tensor) -> Tensor:
+    """Return the sums of a tensor's bits, read as integers, over blocks of its values; exact, and so the same on every device."""
+    integers = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64, 16: torch.int64}[tensor.element_size()]
+    flat = tensor.detach().contiguous().reshape(-1).view(integers)
+    whole = len(flat) // BLOCK * BLOCK
+    return torch.cat([flat[:whole].reshape(-1, BLOCK).sum(dim=1, dtype=torch.int64), flat[whole:].sum(dtype=torch.int64)[None]])
+
+
+def settings(config: Any) -> dict[str, Any]:
+    """Return what a config of transformers says about how a model computes; not where it came from or who wrote it."""
+    return {name: value for name, value in config.to_dict().items() if name not in PROVENANCE and not name.startswith("_")}
+
+
+def spelling(tokenizer: Any) -> str:
+    """Return a hash of how a tokenizer reads: rules, vocabulary, special tokens and chat template.
+
+    Not its length limit, which changes no answer: a text that was cut says so itself.
+    """
+    names = ("special_tokens_map", "chat_template")
+    core = getattr(tokenizer, "backend_tokenizer", None)
+    if core is None:
+        return digest(type(tokenizer).__name__)
+    _, _, rules = core.to_str().partition('"added_tokens"')  # behind truncation and padding, which every call sets anew
+    return digest(rules, [getattr(tokenizer, name, None) for name in names])
+
+
+def card(name: str, kind: str, module: nn.Module, inner: Any, tokenizer: Any, revision: str | None, *more: Any) -> ModelCard:
+    """Return the record's description of a model: `module` is what runs, `inner` the network whose class, config and dtype name it.
+
+    more: what else decides its answers. Cost: one pass over the weights, and over the tokenizer's vocabulary.
+    """
     weight = next(inner.parameters())
     return ModelCard(
         name=name,
         architecture=type(inner).__name__,
         kind=kind,
         revision=revision,
-        fingerprint=fingerprint(module),
+        fingerprint=digest(fingerprint(module), settings(inner.config), spelling(tokenizer), more),
         dtype=str(weight.dtype).removeprefix("torch."),
         device=str(weight.device),
     )

@@ -24,7 +24,7 @@ class CausalLM(Generative):
 
     def __init__(self, module: Any, tokenizer: Any, name: str, revision: str | None = None) -> None:
         """Wrap a live model: up to three forwards over four tokens decide how logits are read."""
-        super().__init__(module, module, tokenizer, card(name, "causal", module, module, revision))
+        super().__init__(module, module, tokenizer, card(name, "causal", module, module, tokenizer, revision))
         self._linear = _linear_head(module)
         self._keeps = _keeps_logits(module)
 

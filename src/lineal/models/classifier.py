@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lineal.digests import digest
 from lineal.errors import OptionError
 from lineal.models.base import Adapter, Encoded, Head, card, entered, evaluating, feature_names, model_limit, tokenise
 from lineal.objectives import Activation
@@ -23,7 +24,7 @@ class SequenceClassifier(Adapter):
 
     def __init__(self, module: Any, tokenizer: Any, name: str, revision: str | None = None) -> None:
         """Wrap a live model; labels come from its config."""
-        super().__init__(module, module, tokenizer, card(name, "classifier", module, module, revision))
+        super().__init__(module, module, tokenizer, card(name, "classifier", module, module, tokenizer, revision))
         self.head = _head(module.config)
         self._last = _last_token_head(module)
 
@@ -58,6 +59,7 @@ class CrossEncoderModel(SequenceClassifier):
         activation: Activation = "sigmoid" if isinstance(pipeline.activation_fn, nn.Sigmoid) else "none"
         self.head = Head(head.labels, activation) if len(head.labels) == 1 else head
         self._limit = pipeline.max_seq_length
+        self.card = self.card.model_copy(update={"fingerprint": digest(self.card.fingerprint, self.head)})
 
     def encode(self, texts: Sequence[str], truncate: bool = False) -> Encoded:
         """Tokenise a pair as the cross-encoder does."""

@@ -25,7 +25,8 @@ class SentenceEncoder(Adapter):
     def __init__(self, pipeline: Any, name: str, revision: str | None = None) -> None:
         """Wrap a live pipeline, with its own default prompt; raises OptionError when it begins with no transformer."""
         network = _network(pipeline, None, name)
-        super().__init__(pipeline, network, _entry(pipeline, None).tokenizer, card(name, "encoder", pipeline, network, revision))
+        tokenizer = _entry(pipeline, None).tokenizer
+        super().__init__(pipeline, network, tokenizer, card(name, "encoder", pipeline, network, tokenizer, revision, _stages(pipeline)))
         self.route: str | None = None
         self.prompt: str = pipeline.prompts.get(pipeline.default_prompt_name) or ""
 
@@ -89,6 +90,12 @@ def _entry(pipeline: Any, route: str | None) -> Any:
     if not hasattr(first, "sub_modules"):
         return first
     return first.sub_modules[first._resolve_route(task=route, modality="text")][0]
+
+
+def _stages(pipeline: Any) -> list[Any]:
+    """Return what decides a pipeline's answer besides weights: its modules with their settings, its width and prompts."""
+    stages: list[Any] = [(type(part).__name__, getattr(part, "get_config_dict", dict)()) for part in pipeline]
+    return [stages, pipeline.truncate_dim, pipeline.prompts, pipeline.default_prompt_name]
 
 
 def _network(pipeline: Any, route: str | None, name: str) -> Any:

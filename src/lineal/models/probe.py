@@ -14,9 +14,10 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 from torch import Tensor
 
+from lineal.digests import digest
 from lineal.errors import ModelError, OptionError
 from lineal.files import write_whole
-from lineal.models.base import Adapter, Encoded, Head
+from lineal.models.base import Adapter, Encoded, Head, fingerprint
 from lineal.models.encoder import SentenceEncoder
 from lineal.objectives import Activation
 
@@ -51,11 +52,23 @@ class LinearProbe(Adapter):
         width = encoder.module.get_embedding_dimension()
         if w.shape[1:] != (width,):
             raise ModelError(f"the probe expects embeddings of width {'×'.join(map(str, w.shape[1:]))}, {encoder.card.name} gives {width}")
-        card = encoder.card.model_copy(update={"name": name, "kind": "classifier", "architecture": f"{encoder.card.architecture} + linear"})
-        super().__init__(encoder.module, encoder.network, encoder.tokenizer, card)
-        self.encoder = encoder
-        self.head = Head(tuple(str(label) for label in labels), activation or ("sigmoid" if binary else "softmax"))
-        self.weights, self.bias = torch.from_numpy(w), torch.from_numpy(b)
+        head = Head(tuple(str(label) for label in labels), activation or ("sigmoid" if binary else "softmax"))
+        layer = torch.nn.Linear(width, len(w))
+        layer.load_state_dict({"weight": torch.from_numpy(w), "bias": torch.from_numpy(b)})
+        update = {"name": name, "kind": "classifier", "architecture": f"{encoder.card.architecture} + linear"}
+        update |= {"fingerprint": digest(encoder.card.fingerprint, fingerprint(layer), head)}
+        super().__init__(encoder.module, encoder.network, encoder.tokenizer, encoder.card.model_copy(update=update))
+        self.encoder, self.head, self.layers = encoder, head, (layer.requires_grad_(False),)
+
+    @property
+    def weights(self) -> Tensor:
+        """(C, D) of the head."""
+        return self.layers[0].weight  # type: ignore[return-value]
+
+    @property
+    def bias(self) -> Tensor:
+        """(C,) of the head."""
+        return self.layers[0].bias  # type: ignore[return-value]
 
     @classmethod
     def fitted(cls, encoder: Any, estimator: Any, labels: Sequence[str] | None = None, name: str = "probe") -> LinearProbe:

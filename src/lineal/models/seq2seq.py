@@ -30,7 +30,7 @@ class Seq2SeqLM(Generative):
 
     def __init__(self, module: Any, tokenizer: Any, name: str, revision: str | None = None) -> None:
         """Wrap a live model; a few forwards over four tokens find how embeddings are scaled. Raises OptionError for two tables."""
-        super().__init__(module, module.get_encoder(), tokenizer, card(name, "seq2seq", module, module, revision))
+        super().__init__(module, module.get_encoder(), tokenizer, card(name, "seq2seq", module, module, tokenizer, revision))
         own, other = (side.get_input_embeddings().weight for side in (module.get_encoder(), module.get_decoder()))
         if own.data_ptr() != other.data_ptr():
             raise OptionError(f"{name} has different embedding tables for source and target; only models that share one can be explained")

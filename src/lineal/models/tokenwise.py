@@ -28,7 +28,7 @@ class TokenwiseModel(Adapter):
 
     def __init__(self, module: Any, tokenizer: Any, name: str, kind: str, revision: str | None = None) -> None:
         """Wrap a live model; a tagger's labels come from its config."""
-        super().__init__(module, module, tokenizer, card(name, kind, module, module, revision))
+        super().__init__(module, module, tokenizer, card(name, kind, module, module, tokenizer, revision))
         self._read_out = READ_OUT[kind]
         if kind == "tagger":
             self.head = Head(tuple(str(module.config.id2label[i]) for i in range(module.config.num_labels)))
