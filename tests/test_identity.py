@@ -282,3 +282,25 @@ def test_an_interrupted_evaluation_does_not_go_on_with_another_vector(minilm, tm
     lineal.evaluate(minilm, texts, baselines=[baselines.Given(torch.from_numpy(given[0].copy()))], **how)
     with pytest.raises(OptionError, match="holds an interrupted run with baselines"):
         lineal.evaluate(minilm, texts, baselines=[second], **how)
+
+
+@pytest.mark.parametrize("name", ["minilm", "sentiment"])
+def test_an_encoder_and_the_encoder_below_a_probe_are_loaded_as_asked(minilm, name: str) -> None:
+    pytest.importorskip("bitsandbytes")
+    plain, small = lineal.load(name, device="cpu"), lineal.load(name, device="cpu", load_in_4bit=True)
+    layers = {type(part).__name__ for part in small.module.modules()}
+    assert "Linear4bit" in layers
+    record = lineal.explain(small, "Not a masterpiece, but an hour well spent.")
+    assert abs(record.residual[0]) <= record.error[0] <= record.tol * record.mass[0]
+    assert small.card.fingerprint != plain.card.fingerprint
+    half = lineal.load(name, device="cpu", dtype="bfloat16", device_map={"": "cpu"})
+    assert {parameter.dtype for parameter in half.module.parameters()} == {torch.bfloat16}
+
+
+def test_a_model_that_is_loaded_already_takes_no_loading_options() -> None:
+    model = lineal.load(tiny.bert_classifier(), tiny.tokenizer())
+    assert lineal.load(model) is model
+    with pytest.raises(OptionError, match=r"dtype: .* is loaded already and stays as it is"):
+        lineal.load(model, dtype="bfloat16")
+    with pytest.raises(OptionError, match="device_map, load_in_4bit and load_in_8bit are for loading by name"):
+        lineal.load(model, load_in_4bit=True)
