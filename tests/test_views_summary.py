@@ -237,3 +237,18 @@ def test_folding_loses_and_doubles_nothing_wherever_the_quiet_runs_lie(loud_ever
     drawn = flow(record, "word", lambda cell: cell.values[0] == 0)[0]
     assert "".join(part.text for passage in drawn.passages for part in passage.parts) == text
     assert any(passage.quiet for passage in drawn.passages) == (loud_every >= 100)
+
+
+@pytest.mark.parametrize(("dtype", "finer"), [("bfloat16", "float32"), ("float16", "float32"), ("float32", "float64"), ("float64", None)])
+def test_advice_against_rounding_fits_the_models_dtype(dtype: str, finer: str | None) -> None:
+    record = next(iter(RECORDS.values()))
+    record = record.model_copy(
+        update={"stops": (Stop.ROUNDING,) * len(record.stops), "model": record.model.model_copy(update={"dtype": dtype})}
+    )
+    reason = badge(record).reason
+    advised = set(re.findall(r"b?float\d+", reason))
+    assert advised == ({finer} if finer else set())
+    assert "raise tol" in reason
+    assert badge(record).headline == "Not converged"
+    assert reason in " ".join(page(record).replace("&#39;", "'").split())
+    assert dtype not in Stop.ROUNDING.said(dtype)

@@ -66,7 +66,7 @@ def _adds_up(record: PairAttribution) -> Check:
     question, share, error = "Do the parts add up?", abs(record.residual) / record.scale, record.error / record.scale
     parts = {"all parts together": (record.total,), "similarity": (record.similarity,)}
     if not record.converged:
-        return Check(question, "bad", f"Not to the precision that was asked for: {record.stop.value}.", share, parts)
+        return Check(question, "bad", f"Not to the precision that was asked for: {record.stop.said(record.model.dtype)}.", share, parts)
     sentence = f"Yes: what is missing is {share:.1%} of the size of all parts, and the stated error {error:.1%}."
     return Check(question, "good", sentence, share, parts)
 

@@ -143,7 +143,7 @@ def _adds_up(record: Attribution, chosen: Examined) -> Check:
     }
     if not record.adds_up:
         return Check(question, "unknown", "This method does not promise that they do.", share, parts)
-    reason = next((record.stops[c].value for c in chosen.picks if not record.stops[c].converged), None)
+    reason = next((record.stops[c].said(record.model.dtype) for c in chosen.picks if not record.stops[c].converged), None)
     if reason is not None:
         return Check(question, "bad", f"Not to the precision that was asked for: {reason}.", share, parts)
     error = float(chosen.row(record.error)) / mass if mass else float("nan")

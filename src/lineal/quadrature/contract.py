@@ -25,11 +25,11 @@ Bools = NDArray[np.bool_]
 
 
 class Stop(Enum):
-    """Why an integration ended. The value is the sentence a reader sees."""
+    """Why an integration ended. The value is a sentence; `said` adds what depends on the model."""
 
     CONVERGED = "converged: the estimated error is within the tolerance"
     BUDGET = "not converged: the evaluation budget ran out first; raise max_evaluations, or choose another baseline, target unit or hold"
-    ROUNDING = "not converged: the model's own rounding noise is larger than the tolerance; use float32 or float64, or raise tol"
+    ROUNDING = "not converged: the model's own rounding noise, or a jump of its answer, is larger than the tolerance; raise tol"
     NOT_FINITE = (
         "not converged: the gradient is not a finite number somewhere on the path; choose another baseline, or hold the first position"
     )
@@ -40,6 +40,18 @@ class Stop(Enum):
     def converged(self) -> bool:
         """True for the one member that stands for success."""
         return self is Stop.CONVERGED
+
+    def said(self, dtype: str) -> str:
+        """Return the sentence a reader sees, with the advice that fits a model of this dtype ("float32", …)."""
+        return self.value + (FINER.get(dtype, "") if self is Stop.ROUNDING else "")
+
+
+FINER = {
+    "float32": ", or load the model in float64, which helps against rounding, but not against jumps (routers, quantised layers)",
+    "float16": ", or load the model in float32",
+    "bfloat16": ", or load the model in float32",
+}
+"""What else helps against rounding, by the dtype of a model; nothing does for float64."""
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ def facts(record: Interactions) -> tuple[str, ...]:
 
 def verdict(record: Interactions) -> tuple[str, str]:
     """Return the headline of the badge and its reason."""
-    headline, _, reason = record.stop.value.partition(": ")
+    headline, _, reason = record.stop.said(record.attribution.model.dtype).partition(": ")
     return headline.capitalize(), reason
 
 

@@ -65,7 +65,7 @@ def work(record: PairAttribution) -> str:
 
 def verdict(record: PairAttribution) -> tuple[str, str]:
     """Return the headline of the badge and its reason."""
-    headline, _, reason = record.stop.value.partition(": ")
+    headline, _, reason = record.stop.said(record.model.dtype).partition(": ")
     return headline.capitalize(), reason
 
 

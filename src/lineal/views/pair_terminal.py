@@ -47,7 +47,7 @@ def render_matches(matches: Matches, limit: int = 3) -> RenderableType:
     below = [said for pair in matches.pairs for said in doubts(pair)]
     if matches.converged:
         return Group(table, *below)
-    return Group(Text(matches.stop.value, style="bold red"), table, *below)
+    return Group(Text(matches.stop.said(matches.pairs[0].model.dtype), style="bold red"), table, *below)
 
 
 def to_text(record: PairAttribution | Matches, *, width: int = 100) -> str:

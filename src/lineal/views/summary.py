@@ -78,7 +78,7 @@ def badge(record: Attribution, target: int = 0) -> Badge:
     """Return the verdict on one target's numbers."""
     stop, mass, delta = record.stops[target], float(record.mass[target]), float(record.delta[target])
     residual, error, cancellation = float(record.residual[target]), float(record.error[target]), float(record.cancellation[target])
-    headline, _, reason = stop.value.partition(": ")
+    headline, _, reason = stop.said(record.model.dtype).partition(": ")
     return Badge(
         converged=stop.converged,
         headline=headline.capitalize(),
