@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -20,7 +21,7 @@ from lineal.field import Problem, Request, evaluate
 from lineal.models import TextModel
 from lineal.models.base import evaluating
 from lineal.objectives import Embedding
-from lineal.pairs import PairOptions, Pairs
+from lineal.pairs import PROBES, PairOptions, Pairs
 from lineal.paths import Straight
 from lineal.tangents import Mode
 from tests.fakes import by
@@ -202,11 +203,34 @@ def test_mixed_passes_give_the_same_matrix(rule: str) -> None:
     mixed = lineal.explain_pair(loaded, B, LONG, rule=rule, mode="mixed", tol=0.02)
     (projected, other), *rest = [pair for pair in ((mixed.a, mixed.b), (mixed.b, mixed.a)) if pair[0].mode == "mixed"]
     assert not rest, "one text is projected on the vectors of the other"
-    assert projected.passes == other.roles.count("content") + 2 + 4
+    assert projected.passes == other.roles.count("content") + 2 + PROBES
     assert mixed.similarity == pytest.approx(exact.similarity, abs=1e-9)
     assert mixed.bias == pytest.approx(exact.bias, abs=1e-9)
     for name in ("matrix", "row_terms", "column_terms"):
         assert np.abs(getattr(mixed, name) - getattr(exact, name)).max() <= mixed.error
+
+
+def test_the_way_and_the_record_do_not_depend_on_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    random, records = np.random.default_rng(0), []
+    for _ in range(6):
+        steps = np.cumsum(random.lognormal(sigma=3.0, size=100_000))
+        ticks = iter(steps.tolist())
+        monkeypatch.setattr("time.perf_counter", lambda ticks=ticks: next(ticks))
+        records.append(lineal.explain_pair(lineal.load(copy.deepcopy(encoder())), A, LONG).model_copy(update={"seconds": 0.0}))
+    assert {(record.a.mode, record.b.mode) for record in records} == {(records[0].a.mode, records[0].b.mode)}
+    for record in records[1:]:
+        assert record == records[0]
+
+
+def test_every_mode_states_the_same_scale_and_an_error_that_holds() -> None:
+    loaded = model()
+    exact = lineal.explain_pair(loaded, A, LONG, rule="gauss:96", mode="reverse")
+    for mode in ("forward", "reverse", "central", "mixed"):
+        for tol in (0.1, 0.01):
+            pair = lineal.explain_pair(loaded, A, LONG, mode=mode, tol=tol)
+            assert pair.scale == pytest.approx(exact.scale, rel=0.25 if mode == "mixed" else 0.02), mode  # 7 % is one standard deviation
+            gap = sum(np.abs(getattr(pair, name) - getattr(exact, name)).sum() for name in ("matrix", "row_terms", "column_terms"))
+            assert gap <= pair.error <= tol * pair.scale
 
 
 def test_mixed_is_exact_at_equal_nodes() -> None:

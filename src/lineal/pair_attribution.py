@@ -81,7 +81,9 @@ class PairAttribution(Record):
     similarity: ê(a) · ê(b), the model's own. unit: "cosine" or "dot". error: bound on the L1 distance of all terms together to the exact
     ones, and on |residual|, from the errors of the token vectors by Cauchy-Schwarz: pessimistic, and an estimate, not a proof.
     seconds: what this pair took; what several documents share (the query's vectors) is divided by their number.
-    scale: Σ_i‖t_i‖ Σ_j‖t_j‖ + ‖ê(r_b)‖ Σ_i‖t_i‖ + ‖ê(r_a)‖ Σ_j‖t_j‖, what `tol` is relative to.
+    scale: Σ_i‖t_i‖ Σ_j‖t_j‖ + ‖ê(r_b)‖ Σ_i‖t_i‖ + ‖ê(r_a)‖ Σ_j‖t_j‖, what `tol` is relative to. Where a side's mode is "mixed", its vectors
+    are never formed, and the sum of their norms comes from random directions (always the same): `scale` is then good to about 7 % (standard
+    deviation), and so is its part of `error`, which also depends on the points that a mode needed.
     """
 
     kind: Literal["pair"] = "pair"

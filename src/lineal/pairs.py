@@ -38,8 +38,9 @@ from lineal.typed import check_fields
 
 Way = Literal["auto", "forward", "reverse", "central", "mixed"]
 
-PROBES = 4
-"""Random directions that measure the token vectors of a text whose vectors are never formed; summed over its tokens they suffice."""
+PROBES = 8
+"""Random directions that measure the token vectors of a text whose vectors are never formed. The sum of their norms is then good to 7 %
+(standard deviation over draws on MiniLM; 9 % with 4, 5 % with 16)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +51,8 @@ class PairOptions:
     text), hold_special, truncate, batch_tokens: as in `lineal.options.Options`.
     mode: how derivatives are computed. "forward": a tangent pass per token of both texts. "reverse": a reverse pass per dimension of the
     embedding. "central": differences. "mixed": the shorter text's token vectors first, then reverse passes of the longer text on those.
-    "auto" measures what passes cost on this model and takes the cheapest. All give the same numbers, to rounding.
+    "auto" counts passes (`lineal.costs`) and takes the cheapest, the same one every time. All give the same terms, to rounding at equal
+    points; `scale` and `error` of "mixed" are estimated, see `PairAttribution`.
     """
 
     similarity: str = "cosine"

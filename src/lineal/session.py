@@ -39,7 +39,7 @@ PREFIX_FROM = 8
 PREFIXES = 4
 """Caches of leading tokens that are kept at a time."""
 MANY_OUTPUTS = 16
-"""From so many outputs on it is worth measuring whether tangent passes are cheaper than reverse passes."""
+"""From so many outputs on it is worth looking whether tangent passes are cheaper than reverse passes."""
 AT_A_LAYER = ("ig", "sequential-ig", "smoothgrad-ig", "gradient-x-input", "saliency", "random")
 OnError = Literal["raise", "return"]
 OF_ALL_TEXTS = (OptionError, FidelityError)
@@ -240,7 +240,7 @@ class Session:
         return Case(self.model, encoded, starts, end, tuple(moving), objective, self.schedule_for, self._prefix(encoded, moving, objective))
 
     def _mode(self, case: Case) -> Mode:
-        """Return how derivatives are computed: by tangent passes where outputs are many and that was measured to be cheaper.
+        """Return how derivatives are computed: by tangent passes where outputs are many and that is cheaper.
 
         Never for a generation: steps that have converged are to cost no further pass, and a tangent pass serves all steps or none.
         """

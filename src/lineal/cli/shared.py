@@ -18,7 +18,8 @@ from lineal.record import Record
 
 SimilarityName = Annotated[Literal["cosine", "dot"], typer.Option("--similarity", help="How two embeddings are compared.")]
 ModeName = Annotated[
-    Literal["auto", "forward", "reverse", "central", "mixed"], typer.Option("--mode", help="How derivatives are computed; auto measures.")
+    Literal["auto", "forward", "reverse", "central", "mixed"],
+    typer.Option("--mode", help="How derivatives are computed; auto takes the cheapest."),
 ]
 Drawn = PairAttribution | Matches | Interactions | Attribution
 
