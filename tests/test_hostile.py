@@ -12,11 +12,15 @@ import pytest
 import torch
 
 import lineal
-from lineal.errors import ModelError, OptionError, ResultError
+from lineal import baselines, prompts, targets, trust
+from lineal.errors import InputError, ModelError, OptionError, ResultError
+from lineal.models.gguf import converted
 from lineal.models.probe import CONFIG, save_probe
 from lineal.options import Options
+from lineal.pair_trust import examine_pair
 from lineal.unfinished import Unfinished
-from tests import tiny, tiny_lm
+from tests import tiny, tiny_gguf, tiny_lm
+from tests.families import FAMILIES, pooled
 from tests.records import sample_records
 from tests.test_cli import run
 
@@ -135,3 +139,75 @@ def test_a_refused_liar_run_leaves_nothing(tmp_path: Path, capsys: pytest.Captur
     assert run("liar", tmp_path, "--model", tmp_path / "model", "--out", out, "--baseline", "nil", "--device", "cpu") == 2
     assert "unknown baseline 'nil'" in capsys.readouterr().err
     assert not list(out.rglob("*"))
+
+
+@pytest.fixture(scope="module")
+def models() -> dict[str, Any]:
+    encoder = pooled(*next(family for family in FAMILIES if family.name == "BERT").build("encoder"))
+    return {
+        "classifier": lineal.load(tiny.bert_classifier(), tiny.tokenizer()),
+        "decoder": tiny_lm.llama(),
+        "encoder": lineal.load(encoder),
+    }
+
+
+@pytest.mark.parametrize("text", ["the \udcff film", "\ud83d", ("good", "\udcff")], ids=ascii)
+def test_half_a_character_is_no_text(models: dict[str, Any], text: Any) -> None:
+    with pytest.raises(InputError, match="no character"):
+        lineal.explain(models["classifier"], text, rule="gauss:4")
+
+
+def test_half_a_character_is_no_token_either(models: dict[str, Any]) -> None:
+    for target in (targets.NextToken(" \udcff"), targets.Continuation(" the \udcff")):
+        with pytest.raises(InputError, match="no character"):
+            lineal.explain(models["decoder"], "The man", target, rule="gauss:4")
+
+
+WRONG: list[tuple[str, str, Any]] = [
+    ("classifier", "a region that is none", lambda m: lineal.explain(m, prompts.Marked(TEXT, {"a": 3}))),
+    ("classifier", "regions", lambda m: lineal.explain(m, prompts.Marked(TEXT, 3))),
+    ("classifier", "text", lambda m: lineal.explain(m, prompts.Marked(3, {}))),
+    ("decoder", "messages", lambda m: lineal.explain(m, prompts.Chat(3))),
+    ("decoder", "messages of text", lambda m: lineal.explain(m, messages="hello")),
+    ("decoder", "content", lambda m: lineal.explain(m, messages=[{"role": "user", "content": prompts.Marked("hi", {"a": [(0, 1, 2)]})}])),
+    ("classifier", "given", lambda m: lineal.explain(m, TEXT, baseline=baselines.given({3}))),
+    ("classifier", "some_of", lambda m: lineal.explain(m, TEXT, baseline=baselines.some_of(3))),
+    ("classifier", "samples", lambda m: lineal.explain(m, TEXT, baseline=baselines.some_of(["a film"], "1"))),
+    ("classifier", "word", lambda m: lineal.explain(m, TEXT, baseline=baselines.word(None))),
+    ("decoder", "token", lambda m: lineal.explain(m, TEXT, targets.NextToken([3]))),
+    ("classifier", "word label", lambda m: lineal.explain(m, TEXT, targets.WordLabel(3))),
+    ("classifier", "zero-shot", lambda m: lineal.explain(m, TEXT, targets.ZeroShot(3))),
+    ("classifier", "answer", lambda m: lineal.explain(m, TEXT, targets.AnswerSpan("span", 3))),
+    ("classifier", "dtype", lambda m: lineal.load(m.module, m.tokenizer, dtype=3)),
+    ("classifier", "two methods", lambda m: lineal.compare(m, TEXT, methods=["ig"], method="ig")),
+    ("classifier", "methods", lambda m: lineal.compare(m, TEXT, methods=np.zeros(3))),
+    ("classifier", "evaluate methods", lambda m: lineal.evaluate(m, [TEXT], methods=3)),
+    ("classifier", "metrics", lambda m: lineal.evaluate(m, [TEXT], metrics=3)),
+    ("classifier", "removals", lambda m: lineal.evaluate(m, [TEXT], removals=np.zeros(3))),
+    ("classifier", "baselines", lambda m: lineal.evaluate(m, [TEXT], baselines={"text": "x"})),
+    ("classifier", "into", lambda m: lineal.evaluate(m, [TEXT], into=3)),
+    ("classifier", "path", lambda _: lineal.load_result(["a"])),
+    ("classifier", "record", lambda m: trust.examine(m, TEXT, record="a")),
+    ("encoder", "pair record", lambda m: examine_pair(m, "the cat sat", "rain fell", record="a")),
+    ("classifier", "seed", lambda m: trust.examine(m, TEXT, seed="1")),
+    ("encoder", "pair seed", lambda m: examine_pair(m, "the cat sat", "rain fell", seed=-1)),
+    ("classifier", "selection", lambda m: lineal.explain(m, TEXT, attribute=np.array("text"))),
+    ("classifier", "tensor selection", lambda m: lineal.explain(m, TEXT, hold=torch.tensor(1.0))),
+]
+
+
+@pytest.mark.parametrize(("kind", "what", "call"), WRONG, ids=[what for _, what, _ in WRONG])
+def test_an_argument_of_another_kind_is_named(models: dict[str, Any], kind: str, what: str, call: Any) -> None:
+    with pytest.raises((InputError, OptionError, ResultError)):
+        call(models[kind])
+
+
+def test_a_torn_gguf_file_is_one_error(tmp_path: Path) -> None:
+    pytest.importorskip("gguf")
+    whole = tiny_gguf.write(tiny_lm.llama(limit=64), tmp_path / "whole.gguf").read_bytes()
+    for at in (8, 16, 30, 200, 2000):
+        torn = tmp_path / "torn.gguf"
+        torn.write_bytes(whole[:at] + b"\xff" * 8 + whole[at + 8 :])
+        with pytest.raises(ModelError, match="cannot read"):
+            converted(torn, tmp_path / "cache")
+    assert not list((tmp_path / "cache").rglob("*"))

@@ -46,7 +46,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "models": {"errors", "files", "attribution", "digests", "objectives"},
     "baselines": {"errors", "typed", "models"},
     "tangents": set(),
-    "heads": {"errors", "models", "objectives"},
+    "heads": {"errors", "typed", "models", "objectives"},
     "continuations": {"errors", "models", "objectives"},
     "targets": {"errors", "models", "objectives", "heads", "continuations"},
     "field": {"errors", "models", "objectives", "paths", "tangents"},
@@ -73,14 +73,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "tasks": RECORD | {"models", "objectives", "prompts", "continuations", "session"},
     "interactions": {"errors", "interaction_matrix", "methods", "models", "objectives", "paths", "quadrature", "options", "session"}
     | {"field", "integrate"},
-    "trust": {"errors", "attribution", "baselines", "judge", "metrics", "models", "readings", "removal", "options", "session"}
+    "trust": {"errors", "typed", "attribution", "baselines", "judge", "metrics", "models", "readings", "removal", "options", "session"}
     | {"methods", "objectives"},
-    "pair_trust": {"errors", "metrics", "models", "pair_attribution", "pairs", "removal", "session", "trust"},
-    "comparison": {"errors", "attribution", "models", "generation", "session"},
+    "pair_trust": {"errors", "typed", "metrics", "models", "pair_attribution", "pairs", "removal", "session", "trust"},
+    "comparison": {"errors", "typed", "attribution", "models", "generation", "session"},
     "views.compare": RECORD | {"views", "metrics.agreement"},
     "views.evaluation": {"errors", "views", "metrics"},
     "evaluation": {
         "errors",
+        "typed",
         "digests",
         "attribution",
         "judge",

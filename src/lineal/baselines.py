@@ -20,7 +20,7 @@ from torch import Tensor
 from lineal.errors import OptionError, listing
 from lineal.models.base import Encoded, TextModel
 from lineal.models.vocabulary import drawable, token_id
-from lineal.typed import check_fields
+from lineal.typed import check_fields, check_seed, check_value, listed
 
 Start = Callable[[Encoded], Tensor]
 SPECIAL = ("mask", "pad", "unk", "eos", "bos")
@@ -219,7 +219,9 @@ class RandomWords:
 
 def some_of(texts: Sequence[str], samples: int = 8, seed: int = 0) -> Several:
     """Return `samples` of the texts, drawn without replacement, as baselines that are averaged (Expected Gradients over a corpus)."""
-    distinct = list(dict.fromkeys(texts))
+    distinct = list(dict.fromkeys(listed("texts", texts, "texts")))
+    check_value("samples", samples, int)
+    check_seed(seed)
     if not 1 <= samples <= len(distinct):
         raise OptionError(f"cannot draw {samples} baselines from {len(distinct)} different texts")
     picked = torch.randperm(len(distinct), generator=torch.Generator().manual_seed(seed))[:samples].tolist()
@@ -235,7 +237,10 @@ class Given:
 
     def bind(self, model: TextModel) -> Start:
         """Check the width; the number of tokens is checked per text. Raises OptionError with both sizes."""
-        values = torch.as_tensor(self.values).detach().to(_vector(model, 0))
+        try:
+            values = torch.as_tensor(self.values).detach().to(_vector(model, 0))
+        except (TypeError, ValueError, RuntimeError):
+            raise OptionError(f"the given baseline is {self.values!r}; give an array of embeddings, (d,), (t, d) or (m, t, d)") from None
         width = _vector(model, 0).shape[-1]
         if values.dim() not in (1, 2, 3) or values.shape[-1] != width:
             raise OptionError(

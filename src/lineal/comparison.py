@@ -10,6 +10,7 @@ from lineal.errors import OptionError
 from lineal.generation import explain_generation
 from lineal.models import load
 from lineal.session import explain
+from lineal.typed import listed
 
 DEFAULT_METHODS = ("ig", "dig-greedy", "dig-maxcount", "gradient-x-input", "occlusion", "random")
 
@@ -34,8 +35,10 @@ def compare(
     as in `lineal.explain_generation`; the text is then the prompt and `target` stays None. The rest is as in `lineal.explain`.
     Cost: that of each method. Raises OptionError for no methods or for a target together with a generation, and as `lineal.explain`.
     """
-    if isinstance(methods, str) or not methods:
-        raise OptionError("methods is a list of names, as ['ig', 'dig-greedy']; give at least one")
+    if not listed("methods", methods, "methods, as ['ig', 'dig-greedy']", kinds=(object,)):
+        raise OptionError("methods is empty; give at least one, as ['ig', 'dig-greedy']")
+    if "method" in options:
+        raise OptionError(f"compare takes several methods; give methods=[{options['method']!r}, …]")
     loaded = load(model)
     if continuation is None and max_new_tokens is None:
         return tuple(explain(loaded, text, target, baseline=baseline, method=method, **options) for method in methods)

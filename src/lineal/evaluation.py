@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from lineal.objectives import Objective
 from lineal.options import Options, options_from
 from lineal.readings import has
 from lineal.session import Session, versions
+from lineal.typed import listed
 from lineal.unfinished import Unfinished
 
 DEFAULT_METHODS = ("ig", "dig-greedy", "dig-maxcount", "expected-gradients", "gradient-x-input", "occlusion", "random")
@@ -131,12 +133,18 @@ def evaluate(
     if "method" in options:
         raise OptionError(f"evaluate compares several methods; give methods=[{options['method']!r}, 'random']")
     options_from(options, beside=("target", "methods", "baselines", "metrics", "removals", "into"))
+    if not isinstance(into, (str, Path, NoneType)):
+        raise OptionError(f"into is {into!r}; give the name of a file")
+    baselines = listed("baselines", baselines, kinds=(object,))
+    metrics = None if metrics is None else listed("metrics", metrics)
+    methods = None if methods is None else listed("methods", methods)
+    removals = None if removals is None else listed("removals", removals)
     loaded = load(model)
     methods = default_methods(loaded) if methods is None else methods
     removals = default_removals(loaded) if removals is None else removals
     catalogue.check(metrics or ())
-    if (metrics is not None and not metrics) or not methods or not removals:
-        raise OptionError("give at least one method, one metric and one removal")
+    if (metrics is not None and not metrics) or not methods or not removals or not baselines:
+        raise OptionError("give at least one method, one baseline, one metric and one removal")
     operators = {name: operator(name, loaded) for name in removals}
     columns = _columns(loaded, target, methods, baselines, options)
     sessions = [session for _, session in columns]

@@ -16,6 +16,7 @@ from lineal.errors import InputError, OptionError, listing
 from lineal.models.base import Encoded, Head, TextModel, answer
 from lineal.models.hypothesis import WithHypothesis
 from lineal.objectives import Objective, TokenScore, check_unit
+from lineal.typed import check_fields
 
 Bound = Callable[[Encoded], Objective]
 Part = Literal["span", "start", "end", "both"]
@@ -32,6 +33,10 @@ class WordLabel:
     label: str | int | None = None
     occurrence: int = 0
     unit: str = "logit"
+
+    def __post_init__(self) -> None:
+        """Check the kinds of what was given."""
+        check_fields(self)
 
     def bind(self, model: TextModel) -> Bound:
         """Look the label up. Finding the word raises InputError when it is not there."""
@@ -55,6 +60,10 @@ class Entities:
 
     outside: str = "O"
     unit: str = "logit"
+
+    def __post_init__(self) -> None:
+        """Check the kinds of what was given."""
+        check_fields(self)
 
     def bind(self, model: TextModel) -> Bound:
         """Need a tagger that knows the outside label."""
@@ -84,6 +93,10 @@ class AnswerSpan:
     part: Part = "span"
     text: str | None = None
     longest: int = 15
+
+    def __post_init__(self) -> None:
+        """Check the kinds of what was given."""
+        check_fields(self)
 
     def bind(self, model: TextModel) -> Bound:
         """Need a reader."""
@@ -154,6 +167,10 @@ class ZeroShot:
     label: str
     hypothesis: str = "This example is {}."
     unit: str = "log_odds"
+
+    def __post_init__(self) -> None:
+        """Check the kinds of what was given."""
+        check_fields(self)
 
     def reader(self, model: TextModel) -> TextModel:
         """Return the model with the hypothesis behind every text."""

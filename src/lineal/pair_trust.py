@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from types import NoneType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lineal.errors import InputError
+from lineal.errors import InputError, OptionError
 from lineal.metrics.curves import GRID, count
 from lineal.metrics.stability import randomised
 from lineal.models import load
@@ -16,6 +17,7 @@ from lineal.pairs import Pairs, explain_pair, pair_options_from
 from lineal.removal import Removal, Subject, deleted, replaced, values
 from lineal.session import Session
 from lineal.trust import Check, Floats, Trust, agree, matters, notices, orderings, other_baseline
+from lineal.typed import check_seed
 
 
 def examine_pair(
@@ -29,6 +31,9 @@ def examine_pair(
     Cost: three explanations, t_a + t_b + 110 forward passes, and one copy of the model in memory. Raises InputError for texts with fewer
     than three tokens to attribute to together with fewer than three cells: nothing can be ranked.
     """
+    check_seed(seed)
+    if not isinstance(record, (PairAttribution, NoneType)):
+        raise OptionError(f"record is {record!r}; give the pair attribution that is to be examined")
     wanted, loaded = pair_options_from(options), load(model)
     record = explain_pair(loaded, a, b, baseline=baseline, **options) if record is None else record
     rows, columns = _moving(record.a), _moving(record.b)

@@ -36,6 +36,12 @@ class Marked:
     text: str
     regions: Mapping[str, str | tuple[int, int] | Sequence[tuple[int, int]]]
 
+    def __post_init__(self) -> None:
+        """Check the kinds of what was given."""
+        check_fields(self)
+        if not isinstance(self.regions, Mapping) or not all(isinstance(name, str) for name in self.regions):
+            raise OptionError(f"regions is {self.regions!r}; give a dictionary from names to places in the text")
+
     def read_by(self, model: TextModel, truncate: bool) -> Encoded:
         """Tokenise as usual. Raises InputError for a region that is not in the text."""
         return replace(model.encode((self.text,), truncate), named=self.named())
@@ -62,6 +68,11 @@ class Chat:
     """
 
     messages: Sequence[Mapping[str, Any]]
+
+    def __post_init__(self) -> None:
+        """Check that there is a list; its entries are checked when it is read."""
+        if not isinstance(self.messages, (list, tuple)):
+            raise InputError(f"messages is {self.messages!r}; give a list, as [{{'role': 'user', 'content': …}}]")
 
     def read_by(self, model: TextModel, truncate: bool) -> Encoded:
         """Apply the template. Raises OptionError without one, InputError for broken messages or a template that rewrites them."""

@@ -19,7 +19,7 @@ Select = str | int | Sequence[tuple[int, int]] | Sequence[int] | None
 
 def check(name: str, wanted: Any) -> None:
     """Raise OptionError, which repeats the option's name, when this can select nothing of any text."""
-    entries = [wanted] if isinstance(wanted, Integral) else wanted
+    entries = [wanted] if isinstance(wanted, Integral) or getattr(wanted, "ndim", 1) == 0 else wanted
     if wanted is None or isinstance(wanted, str):
         return
     if isinstance(entries, Iterable) and not isinstance(wanted, (bool, bytes, Mapping)) and all(map(_is_entry, entries)):

@@ -100,7 +100,10 @@ def resolve_spans(text: str, wanted: str | Sequence[Span]) -> list[Span]:
         if not found:
             raise InputError(f"the regular expression {wanted!r} matches nothing in {_short(text)!r}")
         return found
-    pairs = [(int(start), int(end)) for start, end in wanted]
+    try:
+        pairs = [(int(start), int(end)) for start, end in wanted]
+    except (TypeError, ValueError, OverflowError):
+        raise InputError(f"{wanted!r} names no part of a text; give a regular expression, or pairs (start, end) of characters") from None
     for start, end in pairs:
         if not 0 <= start < end <= len(text):
             raise InputError(f"the span ({start}, {end}) does not lie in a text of {len(text)} characters; give 0 <= start < end")

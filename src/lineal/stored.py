@@ -30,7 +30,7 @@ def load_result(path: str | Path) -> Any:
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
+    except (OSError, TypeError, ValueError) as error:
         raise _unreadable(path, error) from None
     return _record(text, str(path))
 
@@ -42,7 +42,7 @@ def load_results(path: str | Path) -> Iterator[Any]:
     """
     try:
         file = Path(path).open(encoding="utf-8", newline="\n")  # noqa: SIM115 (closed by the generator below)
-    except (OSError, ValueError) as error:
+    except (OSError, TypeError, ValueError) as error:
         raise _unreadable(path, error) from None
 
     def records() -> Iterator[Any]:

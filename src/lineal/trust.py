@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from types import NoneType
 from typing import Any, Literal
 
 import numpy as np
@@ -24,6 +25,7 @@ from lineal.options import Options, options_from
 from lineal.readings import Beside, with_probability
 from lineal.removal import Subject, deleted, values
 from lineal.session import Session
+from lineal.typed import check_seed
 
 Floats = NDArray[np.float64]
 Verdict = Literal["good", "mixed", "bad", "unknown"]
@@ -85,6 +87,9 @@ def examine(
     value. Cost: about four explanations of one output, 55 forward passes, and one copy of the model in memory. Raises InputError for a
     text with fewer than three tokens to attribute to: nothing can be ranked.
     """
+    check_seed(seed)
+    if not isinstance(record, (Attribution, NoneType)):
+        raise OptionError(f"record is {record!r}; give the attribution that is to be examined")
     wanted, loaded = options_from(options), load(model)
     session = Session(loaded, target, baseline, wanted)
     case = session.case(text)

@@ -31,6 +31,28 @@ def check_fields(value: Any) -> None:
             raise OptionError(_misfit(name, given, kinds))
 
 
+def check_value(name: str, given: Any, *kinds: Any) -> None:
+    """Raise OptionError when an argument is of none of these kinds: bool, int, float (finite), str, NoneType or a literal."""
+    if not any(_fits(given, kind) for kind in kinds):
+        raise OptionError(_misfit(name, given, kinds))
+
+
+def check_seed(seed: Any) -> None:
+    """Raise OptionError for a seed that is no whole number from 0 on."""
+    if not isinstance(seed, (int, np.integer)) or isinstance(seed, bool) or seed < 0:
+        raise OptionError(f"seed is {seed!r}; give a whole number from 0 on")
+
+
+def listed(name: str, given: Any, of: str = "names", *, kinds: tuple[type, ...] = (str,)) -> list[Any]:
+    """Return the entries of an argument that takes several; OptionError when it is one text, no list, or has another kind of entry.
+
+    of: what the entries are called. kinds: what they may be.
+    """
+    if isinstance(given, (list, tuple)) and all(isinstance(entry, kinds) for entry in given):
+        return list(given)
+    raise OptionError(f"{name} is {given!r}; give a list of {of}")
+
+
 @cache
 def _kinds(owner: type) -> dict[str, tuple[Any, ...]]:
     """Return the alternatives of every field that can be checked."""

@@ -384,6 +384,17 @@ def evaluating(module: nn.Module) -> Iterator[None]:
                 parameter.requires_grad_(True)
 
 
+def check_characters(text: str) -> None:
+    """Raise InputError for a text that no tokenizer reads: with half of a surrogate pair, as bytes of another encoding leave it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"{text[error.start]!r} at place {error.start} of the text {text[:40]!r} is no character: it was probably read in another "
+            "encoding than it was written in"
+        ) from None
+
+
 def tokenise(
     tokenizer: Any, texts: Sequence[str], limit: int | None, truncate: bool, wanted: Sequence[str], add_special: bool = True
 ) -> Encoded:
@@ -400,6 +411,7 @@ def tokenise(
             raise InputError(f"a text must be a string, not {type(text).__name__}; for many texts use explain_many")
         if not text.strip():
             raise InputError("the text is empty: there is no token to attribute anything to")
+        check_characters(text)
     if not getattr(tokenizer, "is_fast", False):
         raise OptionError(f"{type(tokenizer).__name__} is a slow tokenizer without character offsets; load the fast version of it")
     with untouched(tokenizer):

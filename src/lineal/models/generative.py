@@ -13,7 +13,7 @@ from torch import Tensor
 
 from lineal.attribution import Role
 from lineal.errors import InputError, OptionError, TooLongError
-from lineal.models.base import Adapter, Encoded, evaluating, model_limit, untouched
+from lineal.models.base import Adapter, Encoded, check_characters, evaluating, model_limit, untouched
 
 
 class Generative(Adapter):
@@ -119,6 +119,7 @@ class Generative(Adapter):
         return encoded.ids[-4:]
 
     def _plain(self, text: str) -> list[int]:
+        check_characters(text)
         with untouched(self.tokenizer):
             return list(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 

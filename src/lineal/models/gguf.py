@@ -34,7 +34,7 @@ def converted(gguf: Path, cache: Path) -> Path:
             partial.replace(target)
     except ImportError as error:
         raise MissingExtraError(f"reading {gguf.name} needs the extra 'gguf': pip install 'lineal[gguf]' ({error})") from None
-    except (OSError, ValueError, KeyError, IndexError, RuntimeError, NotImplementedError) as error:
+    except Exception as error:  # a torn file breaks its reader in every way: struct.error, OverflowError, MemoryError, KeyError, …
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelError(f"cannot read {gguf.resolve()} as a causal language model: {reason}") from error
     finally:

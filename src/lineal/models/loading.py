@@ -386,7 +386,7 @@ def _usable(device: str | torch.device) -> torch.device:
 def _dtype(dtype: str | torch.dtype | None) -> torch.dtype | None:
     if dtype is None or isinstance(dtype, torch.dtype):
         return dtype
-    found = getattr(torch, dtype, None)
+    found = getattr(torch, dtype, None) if isinstance(dtype, str) else None
     if not isinstance(found, torch.dtype) or not found.is_floating_point:
         raise OptionError(f"unknown dtype {dtype!r}; choose one of float32, float64, bfloat16, float16")
     return found

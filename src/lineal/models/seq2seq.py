@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from lineal.errors import InputError, OptionError
-from lineal.models.base import Encoded, card, evaluating, tokenise
+from lineal.models.base import Encoded, card, check_characters, evaluating, tokenise
 from lineal.models.generative import Generative
 
 SIDE = "side"
@@ -104,6 +104,7 @@ class Seq2SeqLM(Generative):
         """Return the ids of a target text, as the tokenizer reads targets; it shares no token with the source."""
         if not continuation.strip():
             raise InputError("the continuation is empty; give the text that the decoder is to say")
+        check_characters(continuation)
         return tuple(self.tokenizer(text_target=continuation, add_special_tokens=False, verbose=False)["input_ids"])
 
     def inputs(self, encoded: Encoded) -> dict[str, Tensor]:

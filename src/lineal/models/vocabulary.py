@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lineal.errors import InputError, OptionError
-from lineal.models.base import TextModel
+from lineal.models.base import TextModel, check_characters
 
 NO_WORD = re.compile(r"[\[<]\|?(?:unused|reserved)[\w-]*\|?[\]>]", re.IGNORECASE)
 """How tokenizers spell rows that nothing was ever trained on: [unused12], <unused12>, <|reserved_special_token_5|>."""
@@ -24,6 +24,9 @@ def token_id(model: TextModel, token: str | int) -> int:
         if not 0 <= token < model.vocabulary:
             raise OptionError(f"token id {token} is outside the vocabulary of {model.vocabulary}")
         return token
+    if not isinstance(token, str):
+        raise OptionError(f"a token is a text or an id, not {token!r}")
+    check_characters(token)
     ids = model.tokenizer(token, add_special_tokens=False)["input_ids"]
     if len(ids) != 1:
         pieces = ", ".join(repr(spell(model, i)) for i in ids) or "nothing"
