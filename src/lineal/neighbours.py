@@ -1,8 +1,8 @@
 """Which words of the vocabulary lie nearest to a word, by Euclidean distance of their input embeddings. Knows nothing about paths.
 
 Found by blocked matrix products for the words that are asked for, and remembered: in a sparse file below the cache folder when it can be
-written (only visited rows take space), else in memory. The file is named after a hash of all embedding weights, never after the model, so
-a fine-tuned or edited model cannot meet another model's neighbours.
+written (only visited rows take space, each with a checksum), else in memory. The file is named after a hash of all embedding weights, never
+after the model, so a fine-tuned or edited model cannot meet another model's neighbours.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from torch import Tensor
 from lineal.errors import OptionError
 from lineal.models.base import TextModel
 from lineal.models.loading import cache_folder
+from lineal.rows import Rows
 
 BLOCK = 8192
 """Vocabulary rows looked up at a time: what is in memory beside the table itself."""
@@ -33,7 +34,7 @@ WORK_BYTES = 16 << 20
 Ids = NDArray[np.int64]
 
 _fingerprints: weakref.WeakKeyDictionary[torch.nn.Module, tuple[object, str]] = weakref.WeakKeyDictionary()
-_stores: dict[tuple[Path, str, int], NDArray[np.int32]] = {}
+_stores: dict[tuple[Path, str, int], Rows] = {}
 
 
 class Neighbours:
@@ -49,16 +50,18 @@ class Neighbours:
                 f"{k} neighbours were asked for; the vocabulary of {model.vocabulary} words allows 1 to {model.vocabulary - 1}"
             )
         self.model, self.k, self.fingerprint = model, k, fingerprint(model)
-        self._known = _store(self.fingerprint, model.vocabulary, k)  # (V, k) ids + 1; 0 stands for unknown
+        self._known = _store(self.fingerprint, k)
 
     def of(self, words: Sequence[int] | Ids) -> Ids:
         """Return the (n, k) neighbours of n words."""
-        wanted = np.asarray(words, dtype=np.int64)
-        unknown = np.unique(wanted[(self._known[wanted] == 0).any(axis=1)])
-        for first in range(0, len(unknown), GROUP):
-            group = unknown[first : first + GROUP]
-            self._known[group] = nearest(self.model, group, self.k) + 1
-        return self._known[wanted].astype(np.int64) - 1
+        wanted, place = np.unique(np.asarray(words, dtype=np.int64), return_inverse=True)
+        found, known = self._known.get(wanted)
+        unknown = np.flatnonzero(~known)
+        for rows in np.split(unknown, range(GROUP, len(unknown), GROUP)):
+            if len(rows):
+                found[rows] = nearest(self.model, wanted[rows], self.k)
+                self._known.put(wanted[rows], found[rows])
+        return found[place.ravel()]
 
     def index(self) -> None:
         """Find the neighbours of the whole vocabulary: V²·d multiplications, 4·V·k bytes."""
@@ -154,20 +157,8 @@ def _exact(model: TextModel, queries: Tensor, ids: Tensor, k: int) -> tuple[Tens
     return nearest, farthest
 
 
-def _store(key: str, vocabulary: int, k: int) -> NDArray[np.int32]:
+def _store(key: str, k: int) -> Rows:
     folder = cache_folder() / "neighbours"
     if (folder, key, k) not in _stores:
-        _stores[folder, key, k] = _opened(folder / f"{key}-{k}.i32", (vocabulary, k))
+        _stores[folder, key, k] = Rows(folder / f"{key}-{k}.rows", key, k)
     return _stores[folder, key, k]
-
-
-def _opened(path: Path, shape: tuple[int, int]) -> NDArray[np.int32]:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        size = 4 * shape[0] * shape[1]
-        if not path.exists() or path.stat().st_size != size:
-            with path.open("ab") as file:
-                file.truncate(size)
-        return np.memmap(path, dtype=np.int32, mode="r+", shape=shape)
-    except OSError:  # a folder that cannot be written: remember for this process only
-        return np.zeros(shape, dtype=np.int32)
