@@ -25,7 +25,7 @@ import torch
 import lineal
 from lineal import field, targets
 from lineal.models import memory
-from lineal.models.base import evaluating
+from lineal.models.lease import lease
 from lineal.paths import Straight
 
 TEXT = "The old house by the river was sold to a young couple who had never lived in the country before, and "
@@ -100,7 +100,7 @@ def gradients(model: lineal.TextModel, points: int, tokens: int, read: int, reco
         objective = targets.TokenScore(where, follow, tuple(map(str, follow)))
     problem = field.Problem(encoded, Straight(start, end), objective)
     request = field.Request(problem, tuple(np.linspace(0.05, 0.95, points)), np.ones(problem.k, dtype=bool))
-    with evaluating(model.module), memory.recomputing(model.module, recompute):
+    with lease(model.module, recompute):
         field.evaluate(model, [request])
 
 

@@ -31,7 +31,8 @@ import torch
 
 import lineal
 from lineal import baselines
-from lineal.models.base import Encoded, TextModel, answer, evaluating
+from lineal.models.base import Encoded, TextModel, answer
+from lineal.models.lease import lease
 from lineal.pair_attribution import PairAttribution
 from lineal.pair_removal import pair_removal
 
@@ -93,7 +94,7 @@ def exactness(limit: int, tol: float) -> None:
 
 def reference_embedding(model: TextModel, encoded: Encoded, token: int) -> np.ndarray:
     """ê of the text with every content token replaced by one token."""
-    with evaluating(model.module), torch.no_grad():
+    with lease(model.module), torch.no_grad():
         ids = encoded.features["input_ids"].clone()
         ids[[i for i, role in enumerate(encoded.roles) if role == "content"]] = token
         found = model.run({name: value[None] for name, value in encoded.features.items()} | {"input_ids": ids[None]}, None, None)[0]

@@ -15,7 +15,7 @@ import numpy as np
 
 import lineal
 from lineal.field import Problem, Request, evaluate
-from lineal.models.base import evaluating
+from lineal.models.lease import lease
 from lineal.options import Options
 from lineal.paths import Straight
 from lineal.session import Session
@@ -46,7 +46,7 @@ def recorded(session: Session, text: str, points: int) -> tuple[np.ndarray, np.n
     alphas = np.linspace(0.0, 1.0, points)
     wanted = np.ones(problem.k, dtype=bool)
     answers = []
-    with evaluating(session.model.module):
+    with lease(session.model.module):
         for block in np.array_split(alphas, max(1, points * len(problem.encoded) // 1024)):
             answers += evaluate(session.model, [Request(problem, tuple(block), wanted)])
     derivatives = np.concatenate([answer.derivatives[:, 0] for answer in answers])

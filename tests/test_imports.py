@@ -24,13 +24,15 @@ RECORD = {"errors", "record", "attribution", "pair_attribution", "interaction_ma
     "visible",
 }
 MIDDLE = {"models", "baselines", "heads", "continuations", "targets", "field", "integrate"}
-FIELD = {"tangents", "field", "costs", "integrate"}
+FIELD = {"attention", "tangents", "field", "costs", "integrate"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "typed": {"errors"},
     "files": {"errors"},
     "visible": set(),
     "rows": set(),
+    "kept": set(),
+    "attention": set(),
     "quadrature.contract": set(),
     "quadrature": {"errors", "quadrature.contract"},
     "paths": {"errors"},
@@ -42,21 +44,22 @@ MAY_IMPORT: dict[str, set[str]] = {
     "interaction_matrix": {"record", "attribution", "regroup"},
     "failure": {"record"},
     "stored": {"errors", "record", "attribution", "pair_attribution", "interaction_matrix", "failure"},
-    "views": RECORD,
+    "views": RECORD | {"kept"},
     "digests": set(),
-    "models": {"errors", "files", "attribution", "digests", "objectives"},
+    "models": {"errors", "files", "attribution", "digests", "kept", "objectives"},
+    "models.lease": {"attention", "kept"},
     "baselines": {"errors", "typed", "models"},
-    "tangents": set(),
+    "tangents": {"attention"},
     "heads": {"errors", "typed", "models", "objectives"},
     "continuations": {"errors", "models", "objectives"},
     "targets": {"errors", "models", "objectives", "heads", "continuations"},
     "field": {"errors", "models", "objectives", "paths", "tangents"},
-    "costs": {"models", "field", "paths", "tangents"},
+    "costs": {"kept", "models", "field", "paths", "tangents"},
     "integrate": {"errors", "models", "field", "quadrature"},
     "specs": {"errors", "objectives", "quadrature", "targets"},
-    "neighbours": {"errors", "models", "rows"},
+    "neighbours": {"errors", "kept", "models", "rows"},
     "removal": {"models", "objectives", "paths", "quadrature", "field", "integrate"},
-    "methods": {"errors", "typed", "models", "objectives", "paths", "quadrature", "tangents", "field", "neighbours", "removal"},
+    "methods": {"errors", "kept", "typed", "models", "objectives", "paths", "quadrature", "tangents", "field", "neighbours", "removal"},
     "metrics": {"errors", "attribution"},
     "metrics.catalogue": {"errors"},
     "metrics.stability": {"errors", "methods", "models"},
@@ -72,7 +75,18 @@ MAY_IMPORT: dict[str, set[str]] = {
     "session": LOW | RECORD | MIDDLE | {"options", "specs", "methods", "prompts", "regions", "costs", "tangents"},
     "pairs": LOW | RECORD | MIDDLE | {"prompts", "specs", "methods", "costs", "tangents", "options", "session"},
     "tasks": RECORD | {"models", "objectives", "prompts", "continuations", "session"},
-    "interactions": {"errors", "interaction_matrix", "methods", "models", "objectives", "paths", "quadrature", "options", "session"}
+    "interactions": {
+        "errors",
+        "attention",
+        "interaction_matrix",
+        "methods",
+        "models",
+        "objectives",
+        "paths",
+        "quadrature",
+        "options",
+        "session",
+    }
     | {"field", "integrate"},
     "trust": {"errors", "typed", "attribution", "baselines", "judge", "metrics", "models", "readings", "removal", "options", "session"}
     | {"methods", "objectives"},
@@ -106,7 +120,19 @@ MAY_IMPORT: dict[str, set[str]] = {
 
 # Libraries that only these rows may import.
 OWNERS: dict[str, set[str]] = {
-    "torch": {"paths", "objectives", "models", "baselines", "heads", "continuations", "targets", "methods", "session", "pairs"}
+    "torch": {
+        "paths",
+        "objectives",
+        "models",
+        "models.lease",
+        "baselines",
+        "heads",
+        "continuations",
+        "targets",
+        "methods",
+        "session",
+        "pairs",
+    }
     | {"neighbours", "removal", "metrics.stability", "readings", "judge", "interactions"}
     | FIELD,
     "transformers": {"models"},

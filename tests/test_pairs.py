@@ -18,8 +18,9 @@ import lineal
 from lineal.costs import costs
 from lineal.errors import InputError, OptionError, ResultError, TooLongError
 from lineal.field import Problem, Request, evaluate
+from lineal.kept import Kept
 from lineal.models import TextModel
-from lineal.models.base import evaluating
+from lineal.models.lease import lease
 from lineal.objectives import Embedding
 from lineal.pairs import PROBES, PairOptions, Pairs
 from lineal.paths import Straight
@@ -81,7 +82,7 @@ def vectors_by_jacobian(loaded: TextModel, text: str, nodes: int) -> np.ndarray:
 
     roots, weights = np.polynomial.legendre.leggauss(nodes)
     total = 0.0
-    with evaluating(loaded.module):
+    with lease(loaded.module):
         for root, weight in zip(roots, weights, strict=True):
             jacobian = torch.autograd.functional.jacobian(embedding, one.path.at(((root + 1) / 2,))[0])  # (D, t, d)
             total = total + weight / 2 * (jacobian * one.path.velocity((0.5,))[0]).sum(dim=-1).numpy()
@@ -97,7 +98,7 @@ def test_modes_agree_in_a_padded_batch_of_different_questions(mode: Mode) -> Non
     short, long = problem(loaded, B), problem(loaded, LONG)
     wanted = np.arange(32) % 3 == 0
     requests = [Request(short, (0.1, 0.7), np.ones(32, dtype=bool)), Request(long, (0.5,), None), Request(long, (0.2, 0.3, 0.9), wanted)]
-    with evaluating(loaded.module):
+    with lease(loaded.module):
         expected, found = evaluate(loaded, requests), evaluate(loaded, by(mode, requests))
     for one, other in zip(expected, found, strict=True):
         assert np.abs(one.values - other.values).max() < EXACT
@@ -111,7 +112,7 @@ def test_modes_agree_in_a_padded_batch_of_different_questions(mode: Mode) -> Non
 def test_forward_mode_runs_in_chunks_with_the_same_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = model()
     request = [Request(problem(loaded, A), (0.3, 0.8), np.ones(32, dtype=bool))]
-    with evaluating(loaded.module):
+    with lease(loaded.module):
         whole = evaluate(loaded, by(Mode.FORWARD, request))[0]
         monkeypatch.setattr("lineal.tangents.PASS_TOKENS", {"cpu": 60})
         parts = evaluate(loaded, by(Mode.FORWARD, request))[0]
@@ -122,7 +123,7 @@ def test_dot_products_in_forward_mode() -> None:
     loaded = model()
     one = problem(loaded, A, "dot")
     assert isinstance(one.objective, Embedding)
-    with evaluating(loaded.module):
+    with lease(loaded.module):
         reverse, forward = (
             evaluate(loaded, by(mode, [Request(one, (0.4,), np.ones(32, dtype=bool))]))[0] for mode in (Mode.REVERSE, Mode.FORWARD)
         )
@@ -150,7 +151,7 @@ def test_central_differences_where_an_operation_has_no_forward_mode(monkeypatch:
     assert np.isfinite(measured.tangent)  # remembered from the model before
     from lineal import costs as module
 
-    monkeypatch.setattr(module, "_measured", type(module._measured)())
+    monkeypatch.setattr(module, "_measured", Kept(most=1))
     measured = costs(loaded, problem(loaded, A))
     assert measured.tangent == np.inf
     assert measured.cheapest(32, 3) is Mode.CENTRAL

@@ -9,7 +9,8 @@ import lineal
 from lineal import targets
 from lineal.costs import Costs, costs
 from lineal.field import Problem, Request, evaluate
-from lineal.models.base import answer, evaluating
+from lineal.models.base import answer
+from lineal.models.lease import lease
 from lineal.pairs import PairOptions, Pairs
 from lineal.paths import Straight
 from lineal.tangents import Mode
@@ -29,7 +30,7 @@ def test_all_modes_agree(family: Family) -> None:
     case = Pairs(model, model, "unk", None, PairOptions()).first.case(TEXTS[0])
     problem = Problem(case.encoded, Straight(case.starts[0], case.end), case.objective)
     request = [Request(problem, (0.2, 0.9), np.ones(problem.k, dtype=bool))]
-    with evaluating(model.module):
+    with lease(model.module):
         reverse, central = (evaluate(model, by(mode, request))[0] for mode in (Mode.REVERSE, Mode.CENTRAL))
         forward = evaluate(model, by(Mode.FORWARD, request))[0] if family.name not in NO_FORWARD else reverse
     size = np.abs(reverse.derivatives).max()

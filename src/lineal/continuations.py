@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from lineal.errors import InputError, OptionError, listing
-from lineal.models.base import Encoded, TextModel, answer, evaluating, require
+from lineal.models.base import Encoded, TextModel, answer, require
 from lineal.models.generative import Generative
+from lineal.models.lease import lease
 from lineal.models.vocabulary import spell, token_id
 from lineal.objectives import (
     Combined,
@@ -222,7 +223,7 @@ def score(model: TextModel, encoded: Encoded, objective: Objective) -> Tensor:
     longest = max(map(len, following))
     rows = {name: torch.stack([_after(value, name, branch, longest) for branch in following]) for name, value in encoded.features.items()}
     where = torch.tensor([list(objective.positions)] * len(following), device=model.device)
-    with evaluating(model.module), torch.no_grad():
+    with lease(model.module), torch.no_grad():
         states = model.run({name: value.to(model.device) for name, value in rows.items()}, None, where)
         read = model.read(states, objective.rows)
         return objective((read if read.dtype == torch.float64 else read.float()).flatten(0, 1)[None])[0]

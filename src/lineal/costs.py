@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from lineal.field import Floats, Problem, Request, evaluate
-from lineal.models.base import TextModel, evaluating, is_out_of_memory
+from lineal.kept import Kept
+from lineal.models.base import TextModel, is_out_of_memory
+from lineal.models.lease import lease
 from lineal.paths import Path
 from lineal.tangents import Mode
 
@@ -24,7 +25,7 @@ of one (median 1.0), tangent passes 1.1 to 1.7 (1.4); central differences are tw
 call takes the same way, and gives the same record, every time and everywhere.
 """
 
-_measured: WeakKeyDictionary[nn.Module, dict[tuple[str, str], Costs]] = WeakKeyDictionary()
+_measured: Kept[tuple[str, str], Costs] = Kept(most=8)
 
 
 @dataclass(frozen=True)
@@ -54,12 +55,12 @@ def costs(model: TextModel, problem: Problem) -> Costs:
     Looked at once per model, device and dtype, and remembered as long as the model lives. Cost: one forward, one reverse and a few tangent
     passes over one point.
     """
-    key = (str(model.device), model.card.dtype)
-    known = _measured.setdefault(model.module, {})
-    if key not in known:
-        with evaluating(model.module):
-            known[key] = _looked(model, problem)
-    return known[key]
+
+    def looked() -> Costs:
+        with lease(model.module):
+            return _looked(model, problem)
+
+    return _measured.get(model.module, (str(model.device), model.card.dtype), looked)
 
 
 def _looked(model: TextModel, problem: Problem) -> Costs:

@@ -14,8 +14,9 @@ import torch
 
 from lineal.errors import MemoryLimitError, ModelError
 from lineal.field import Answer, Evaluate, Problem, Request, checked, evaluate, size
-from lineal.models.base import TextModel, evaluating, is_out_of_memory
-from lineal.models.memory import can_recompute, recomputing
+from lineal.models.base import TextModel, is_out_of_memory
+from lineal.models.lease import lease
+from lineal.models.memory import can_recompute
 from lineal.quadrature.contract import Ask, Integral, Schedule
 
 OnPoints = Callable[[int], None]
@@ -228,7 +229,7 @@ def _run(model: TextModel, batch: Sequence[_Piece], budget: Budget, on_points: O
     """Evaluate one batch and hand out its answers, or its error; return the pieces that have to be run again, in groups."""
     begun, failed = time.perf_counter(), None
     try:
-        with evaluating(model.module), recomputing(model.module, budget.recompute):
+        with lease(model.module, budget.recompute):
             found = answers(model, [piece.request for piece in batch])
     except Exception as error:
         failed = error

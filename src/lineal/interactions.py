@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from lineal.attention import Mathematical
 from lineal.errors import OptionError
 from lineal.field import Answer, Problem, Request, forward
 from lineal.integrate import attempt
@@ -74,12 +74,12 @@ def explain_interactions(model: Any, text: Any, target: Any = None, *, baseline:
 def hessians(model: TextModel, requests: Sequence[Request]) -> list[Answer]:
     """Return G = F − s ln s · dF/ds as values, (m, 1), and the integrand in u as derivatives, (m, 1, t²), at s = u³ for every α = u.
 
-    One forward and one reverse pass for the whole batch, then a reverse pass through these per moving token. Attention runs on PyTorch's
-    mathematical kernel, fused ones have no second derivative. F is taken in at least float32, everything behind the gradients in float64.
+    One forward and one reverse pass for the whole batch, then a reverse pass through these per moving token. Attention is computed
+    operation by operation: fused kernels have no second derivative. F is taken in at least float32, all behind the gradients in float64.
     """
     points = [request.problem.path.at([u**3 for u in request.alphas]).detach().requires_grad_() for request in requests]
     second = any(request.outputs is not None for request in requests)
-    with sdpa_kernel(SDPBackend.MATH), torch.enable_grad():
+    with Mathematical(), torch.enable_grad():
         values = [differentiable(model, value) for value in forward(model, requests, points)]
         total = torch.stack([value[:, 0].sum() for value in values]).sum()
         grads = torch.autograd.grad(total, points, create_graph=second, materialize_grads=True)

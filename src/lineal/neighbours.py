@@ -8,7 +8,6 @@ after the model, so a fine-tuned or edited model cannot meet another model's nei
 from __future__ import annotations
 
 import hashlib
-import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lineal.errors import OptionError
+from lineal.kept import Kept
 from lineal.models.base import TextModel
 from lineal.models.loading import cache_folder
 from lineal.rows import Rows
@@ -33,8 +33,8 @@ WORK_BYTES = 16 << 20
 
 Ids = NDArray[np.int64]
 
-_fingerprints: weakref.WeakKeyDictionary[torch.nn.Module, tuple[object, str]] = weakref.WeakKeyDictionary()
-_stores: dict[tuple[Path, str, int], Rows] = {}
+_fingerprints: Kept[tuple[object, ...], str] = Kept(most=1)
+_stores: Kept[tuple[Path, str, int], Rows] = Kept(most=4)
 
 
 class Neighbours:
@@ -50,7 +50,7 @@ class Neighbours:
                 f"{k} neighbours were asked for; the vocabulary of {model.vocabulary} words allows 1 to {model.vocabulary - 1}"
             )
         self.model, self.k, self.fingerprint = model, k, fingerprint(model)
-        self._known = _store(self.fingerprint, k)
+        self._known = _store(model, self.fingerprint, k)
 
     def of(self, words: Sequence[int] | Ids) -> Ids:
         """Return the (n, k) neighbours of n words."""
@@ -127,14 +127,14 @@ def fingerprint(model: TextModel) -> str:
     """Return a hash of all input embeddings. Computed once per model, and again when 256 sampled rows or the weights' versions change."""
     sample = table(model, np.linspace(0, model.vocabulary - 1, min(256, model.vocabulary)).astype(np.int64))
     versions = tuple((p.data_ptr(), p._version) for p in model.module.parameters() if p.dim() == 2 and p.shape[0] == model.vocabulary)
-    state = (_bytes(sample), versions)
-    known = _fingerprints.get(model.module)
-    if known is None or known[0] != state:
+
+    def made() -> str:
         digest = hashlib.blake2b(f"{model.vocabulary}".encode(), digest_size=12)
         for _, rows in blocks(model):
             digest.update(_bytes(rows))
-        known = _fingerprints[model.module] = (state, digest.hexdigest())
-    return known[1]
+        return digest.hexdigest()
+
+    return _fingerprints.get(model.module, (_bytes(sample), versions), made)
 
 
 def _bytes(rows: Tensor) -> bytes:
@@ -157,8 +157,6 @@ def _exact(model: TextModel, queries: Tensor, ids: Tensor, k: int) -> tuple[Tens
     return nearest, farthest
 
 
-def _store(key: str, k: int) -> Rows:
+def _store(model: TextModel, key: str, k: int) -> Rows:
     folder = cache_folder() / "neighbours"
-    if (folder, key, k) not in _stores:
-        _stores[folder, key, k] = Rows(folder / f"{key}-{k}.rows", key, k)
-    return _stores[folder, key, k]
+    return _stores.get(model.module, (folder, key, k), lambda: Rows(folder / f"{key}-{k}.rows", key, k))

@@ -24,8 +24,9 @@ from lineal.field import Floats, Problem
 from lineal.integrate import attempt
 from lineal.methods.contract import Case
 from lineal.models import TextModel, load
-from lineal.models.base import Encoded, evaluating
+from lineal.models.base import Encoded
 from lineal.models.encoder import SentenceEncoder
+from lineal.models.lease import lease
 from lineal.models.siamese import Siamese, Sides
 from lineal.objectives import Projection, SimilarityName, check_similarity
 from lineal.options import Options, check_known
@@ -410,7 +411,7 @@ def _embed(session: Session, encoded: Sequence[Encoded]) -> Floats:
     model = session.model
     rows: dict[int, Floats] = {}
     lengths = sorted({len(one) for one in encoded})
-    with evaluating(model.module), torch.no_grad():
+    with lease(model.module), torch.no_grad():
         for length in lengths:
             alike = [i for i, one in enumerate(encoded) if len(one) == length]
             size = max(1, session.budget.tokens // length)

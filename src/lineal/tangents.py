@@ -6,6 +6,7 @@ moving tokens, however many outputs there are. Nothing is kept for a backward pa
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Callable, Sequence
 from enum import Enum
@@ -15,13 +16,17 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from lineal.attention import Mathematical
 
 Outputs = Callable[[Sequence[Tensor]], Sequence[Tensor]]
 """From the points of every text, each (m, t, d), to its outputs, each (m, k)."""
 
 PASS_TOKENS = {"cpu": 4096, "cuda": 65536, "mps": 16384}
 """Rows × tokens × passes that run at once. The values are computed once per such chunk, so larger chunks share them better."""
+
+_one_at_a_time = threading.Lock()
+"""Forward mode counts its levels for the whole process: two threads in it at once end each other's level."""
 
 
 class Mode(Enum):
@@ -42,8 +47,8 @@ def along_tokens(
 ) -> tuple[Sequence[Tensor], list[Tensor]]:
     """Return values, each (m, k), and derivatives ⟨∂F/∂x_i, γ_i′⟩, each (m, k, t), of every text; exactly 0 where nothing moves.
 
-    points, velocities: of every text, (m, t, d). Attention runs on PyTorch's mathematical kernel meanwhile, the only one with a forward
-    mode; nothing of the model is touched. Raises NotImplementedError or RuntimeError for an operation without a forward mode.
+    points, velocities: of every text, (m, t, d). In forward mode this thread computes attention operation by operation, the only way with
+    a forward mode; nothing of the model is touched. Raises NotImplementedError or RuntimeError for an operation without a forward mode.
     """
     moving = [(velocity != 0).any(dim=-1) for velocity in velocities]  # (m, t)
     turns = [moves.cumsum(dim=1) - 1 for moves in moving]  # (m, t) the pass in which a token moves
@@ -69,8 +74,8 @@ def _jvp(outputs: Outputs, points: Sequence[Tensor], tangents: Sequence[Tensor])
     def one(*tangent: Tensor) -> Any:
         return torch.func.jvp(lambda *at: tuple(outputs(at)), tuple(points), tangent)
 
-    _load_rules()
-    with sdpa_kernel(SDPBackend.MATH):
+    with _one_at_a_time, Mathematical():
+        _load_rules()
         values, slopes = torch.func.vmap(one)(*tangents)
     return [value[0] for value in values], list(slopes)
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lineal.kept import Kept
 from lineal.methods.contract import Case
 from lineal.models.base import TextModel
 from lineal.neighbours import Neighbours, rows_of, table
@@ -19,8 +20,8 @@ from lineal.paths.dig import BASELINE, Ids, Strategy, find_anchors
 GROUP = 1024
 """Words whose anchors are found together."""
 
-_anchors: dict[tuple[Any, ...], Ids] = {}
-_rows: dict[tuple[str, str], int] = {}
+_anchors: Kept[tuple[Any, ...], Ids] = Kept(most=65536)  # words and baselines per model: about 40 MB at 30 steps
+_rows: Kept[tuple[str, str], int] = Kept(most=65536)
 
 
 @dataclass(frozen=True)
@@ -59,23 +60,26 @@ class Search:
         known = Neighbours(model, self.neighbours)
         spelled = np.array([_digest(start) for start in starts])
         keys = [(known.fingerprint, word, start, self) for word, start in zip(words.tolist(), spelled.tolist(), strict=True)]
-        new = np.array(list({key: i for i, key in enumerate(keys) if key not in _anchors}.values()), dtype=np.int64)
+        found = _anchors.known(model.module, keys)
+        new = np.array(list({key: i for i, key in enumerate(keys) if key not in found}.values()), dtype=np.int64)
         for rows in np.split(new, range(GROUP, len(new), GROUP)):
             if len(rows):
-                found = self._found(known, words[rows], starts[torch.as_tensor(rows, device=starts.device)], spelled[rows])
-                _anchors.update(zip([keys[i] for i in rows], found, strict=True))
-        return np.array([_anchors[key] for key in keys])
+                made = self._found(known, words[rows], starts[torch.as_tensor(rows, device=starts.device)], spelled[rows])
+                found |= _anchors.add(model.module, dict(zip([keys[i] for i in rows], made, strict=True)))
+        return np.array([found[key] for key in keys])
 
     def _found(self, known: Neighbours, words: Ids, starts: Tensor, spelled: Any) -> Ids:
         names, first, which = np.unique(spelled, return_index=True, return_inverse=True)
         baselines = starts[torch.as_tensor(first, device=starts.device)]
-        if any((known.fingerprint, name) not in _rows for name in names.tolist()):
-            _rows.update(zip([(known.fingerprint, name) for name in names.tolist()], rows_of(known.model, baselines).tolist(), strict=True))
+        spellings, owner = [(known.fingerprint, name) for name in names.tolist()], known.model.module
+        at = _rows.known(owner, spellings)
+        if len(at) < len(spellings):
+            at = _rows.add(owner, dict(zip(spellings, rows_of(known.model, baselines).tolist(), strict=True)))
         return find_anchors(
             words,
             which,
             baselines,
-            np.array([_rows[known.fingerprint, name] for name in names.tolist()]),
+            np.array([at[spelling] for spelling in spellings]),
             self.steps,
             known.of,
             lambda ids: table(known.model, ids),

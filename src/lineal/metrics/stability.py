@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from lineal.errors import OptionError
 from lineal.methods import Case
 from lineal.models.base import TextModel
+from lineal.models.lease import turn
 
 Floats = NDArray[np.float64]
 
@@ -52,7 +53,8 @@ def randomised(model: TextModel, seed: int = 0) -> TextModel:
             raise OptionError(
                 f"{name} of {model.card.name} is stored as {parameter.dtype}, which cannot be drawn anew; load the model unquantised"
             )
-    changed = copy.deepcopy(model)
+    with turn(model.module):  # not in the middle of somebody's batch, whose flags and hooks would be copied too
+        changed = copy.deepcopy(model)
     tables = (layer for layer in changed.module.modules() if isinstance(layer, torch.nn.Embedding))
     words = {id(layer.weight) for layer in tables if layer.num_embeddings == model.vocabulary}
     generator = torch.Generator().manual_seed(seed)

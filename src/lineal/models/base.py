@@ -10,7 +10,7 @@ import hashlib
 import inspect
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -29,6 +29,7 @@ from lineal.errors import (
     TooLongError,
     listing,
 )
+from lineal.models.lease import lease, untouched
 from lineal.objectives import Activation
 
 FIDELITY = {torch.float64: 1e-9, torch.float32: 2e-4, torch.float16: 2e-2, torch.bfloat16: 5e-2}
@@ -203,6 +204,10 @@ class Adapter:
         """Return what the module's plain forward answers to token ids (at the last position); None where `run` is nothing else."""
         return None
 
+    def lease(self, recompute: bool = False) -> AbstractContextManager[None]:
+        """Have the module to oneself, frozen and in evaluation mode, while other threads explain it; see `lineal.models.lease`."""
+        return lease(self.module, recompute)
+
 
 def word_embeddings(network: Any) -> nn.Embedding:
     """Return the network's layer from token ids to vectors. Raises ModelError when it has none (byte hashes, bags of words)."""
@@ -238,7 +243,7 @@ def answer(model: TextModel, encoded: Encoded, positions: Sequence[int] = ()) ->
     """Return the plain answer for one text, (C,), (D,) or (p, V), without a gradient: one forward pass."""
     features = {name: value[None].to(model.device) for name, value in encoded.features.items()}
     where = torch.tensor([list(positions)], device=model.device) if positions else None
-    with evaluating(model.module), torch.no_grad(), _running(model, "token ids"):
+    with lease(model.module), torch.no_grad(), _running(model, "token ids"):
         return model.read(model.run(features, None, where), None)[0]
 
 
@@ -259,7 +264,7 @@ def check_fidelity(model: TextModel, encoded: Encoded) -> bool:
     positions = last_positions(model, encoded)
     where = torch.tensor([list(positions)], device=model.device) if positions else None
     padded = {name: torch.nn.functional.pad(value, (0, 1)) for name, value in features.items()}
-    with evaluating(model.module), torch.no_grad():
+    with lease(model.module), torch.no_grad():
         with _running(model, "token ids"):
             plain = model.read(model.run(features, None, where), None)
             own = model.own(features) if isinstance(model, Adapter) else None
@@ -365,25 +370,6 @@ def check_differentiable(model: TextModel) -> None:
         raise ModelError(f"the weights of {model.card.name} were made inside torch.inference_mode(); load the model outside of it")
 
 
-@contextmanager
-def evaluating(module: nn.Module) -> Iterator[None]:
-    """Put a module into evaluation mode with frozen parameters, and restore every flag on the way out."""
-    modes = [(part, part.training) for part in module.modules()]
-    grads = [(parameter, parameter.requires_grad) for parameter in module.parameters()]
-    try:
-        module.eval()
-        for parameter, wanted in grads:
-            if wanted:
-                parameter.requires_grad_(False)
-        yield
-    finally:
-        for part, mode in modes:
-            part.training = mode
-        for parameter, wanted in grads:
-            if wanted:
-                parameter.requires_grad_(True)
-
-
 def check_characters(text: str) -> None:
     """Raise InputError for a text that no tokenizer reads: with half of a surrogate pair, as bytes of another encoding leave it."""
     try:
@@ -416,18 +402,6 @@ def tokenise(
         raise OptionError(f"{type(tokenizer).__name__} is a slow tokenizer without character offsets; load the fast version of it")
     with untouched(tokenizer):
         return _tokenise(tokenizer, tuple(texts), limit, truncate, wanted, add_special)
-
-
-@contextmanager
-def untouched(tokenizer: Any) -> Iterator[None]:
-    """Restore a fast tokenizer's padding and truncation, which every call of it sets anew."""
-    core = tokenizer.backend_tokenizer
-    padding, truncation = core.padding, core.truncation
-    try:
-        yield
-    finally:
-        core.no_padding() if padding is None else core.enable_padding(**padding)
-        core.no_truncation() if truncation is None else core.enable_truncation(**truncation)
 
 
 def _tokenise(

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from lineal.errors import FidelityError
-from lineal.models.base import FIDELITY, Encoded, card, entered, evaluating, tokenise
+from lineal.models.base import FIDELITY, Encoded, card, entered, tokenise
 from lineal.models.generative import Generative
+from lineal.models.lease import lease
 
 
 class CausalLM(Generative):
@@ -79,7 +80,7 @@ class CausalLM(Generative):
         """
         features = {name: value[None].to(self.device) for name, value in encoded.features.items()}
         last = torch.tensor([[len(encoded) - 1]], device=self.device)
-        with evaluating(self.module), torch.no_grad():
+        with lease(self.module), torch.no_grad():
             cache = getattr(self.module.base_model(input_ids=features["input_ids"][:, :length], use_cache=True), "past_key_values", None)
             layers = getattr(cache, "layers", ())
             if not layers or not all(getattr(layer, "keys", None) is not None and layer.keys.shape[-2] == length for layer in layers):
@@ -124,7 +125,7 @@ def _linear_head(module: Any) -> nn.Module | None:
     if head is None or module.base_model is module:
         return None
     ids = torch.arange(4, device=module.get_input_embeddings().weight.device)[None]
-    with evaluating(module), torch.no_grad():
+    with lease(module), torch.no_grad():
         whole = module(input_ids=ids, use_cache=False).logits
         split = head(module.base_model(input_ids=ids, use_cache=False)[0])
     return head if whole.shape == split.shape and torch.allclose(whole, split.to(whole), rtol=1e-4, atol=1e-5) else None
@@ -133,7 +134,7 @@ def _linear_head(module: Any) -> nn.Module | None:
 def _keeps_logits(module: Any) -> bool:
     """Return whether the module computes logits at the wanted positions alone when asked to; many forwards swallow the request unread."""
     ids, wanted = (torch.tensor(of, device=module.get_input_embeddings().weight.device) for of in ([[0, 1, 2, 3]], [1, 3]))
-    with evaluating(module), torch.no_grad():
+    with lease(module), torch.no_grad():
         try:
             some = module(input_ids=ids, use_cache=False, logits_to_keep=wanted).logits
         except TypeError:

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from lineal.digests import digest
 from lineal.errors import OptionError
-from lineal.models.base import Adapter, Encoded, Head, card, entered, evaluating, feature_names, model_limit, tokenise
+from lineal.models.base import Adapter, Encoded, Head, card, entered, feature_names, model_limit, tokenise
+from lineal.models.lease import lease
 from lineal.objectives import Activation
 
 
@@ -85,7 +86,7 @@ def _last_token_head(module: Any) -> nn.Module | None:
     if head is None or module.base_model is module:
         return None
     ids = torch.tensor([[i for i in range(6) if i != config.pad_token_id][:4]], device=module.get_input_embeddings().weight.device)
-    with evaluating(module), torch.no_grad():
+    with lease(module), torch.no_grad():
         whole = module(input_ids=ids).logits
         split = head(module.base_model(input_ids=ids, use_cache=False)[0][:, -1])
     return head if whole.shape == split.shape and torch.allclose(whole, split, rtol=1e-4, atol=1e-5) else None

@@ -10,7 +10,8 @@ from typing import Any
 from torch import Tensor
 
 from lineal.errors import FidelityError, OptionError, listing
-from lineal.models.base import Adapter, Encoded, card, entered, feature_names, model_limit, tokenise, untouched
+from lineal.models.base import Adapter, Encoded, card, entered, feature_names, model_limit, tokenise
+from lineal.models.lease import untouched
 
 ROUTE_PROMPTS = {"query": ("query",), "document": ("document", "passage", "corpus")}
 """Which of a pipeline's prompts sentence-transformers' encode_query and encode_document take when none is named."""

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from lineal.attribution import Role
 from lineal.errors import InputError, OptionError, TooLongError
-from lineal.models.base import Adapter, Encoded, check_characters, evaluating, model_limit, untouched
+from lineal.models.base import Adapter, Encoded, check_characters, model_limit
+from lineal.models.lease import lease, turn, untouched
 
 
 class Generative(Adapter):
@@ -61,7 +62,7 @@ class Generative(Adapter):
         if "stop_strings" in settings:
             settings["tokenizer"] = self.tokenizer
         try:
-            with evaluating(self.module), torch.no_grad():
+            with lease(self.module), torch.no_grad():
                 out: Tensor = self.module.generate(**inputs, **settings, num_return_sequences=1, return_dict_in_generate=False)
         except (TypeError, ValueError) as error:
             raise OptionError(f"generate refuses its options: {str(error).splitlines()[0]}") from error
@@ -124,7 +125,8 @@ class Generative(Adapter):
             return list(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 
     def _spelled(self, ids: Sequence[int]) -> str:
-        return str(self.tokenizer.decode(list(ids), clean_up_tokenization_spaces=False))
+        with turn(self.tokenizer):
+            return str(self.tokenizer.decode(list(ids), clean_up_tokenization_spaces=False))
 
     def _padding(self) -> int | None:
         """Return an id to fill with: never read here, but `generate` warns without one."""

@@ -6,15 +6,14 @@ still run, on the token ids, and their result is dropped.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from lineal.errors import FidelityError, OptionError, listing
-from lineal.models.base import FIDELITY, Encoded, TextModel, answer, evaluating, last_positions
+from lineal.models.base import FIDELITY, Encoded, TextModel, answer, last_positions
+from lineal.models.lease import hooked, lease
 
 
 class Entered:
@@ -36,7 +35,8 @@ class Entered:
     def states(self, encoded: Encoded, embeds: Tensor) -> Tensor:
         """Return the layer's output (t, d) for a text whose word embeddings are `embeds` (t, d). One forward pass."""
         features, positions = _inputs(self.inner, encoded)
-        with evaluating(self.inner.module), torch.no_grad(), _caught(self.at) as caught:
+        caught: list[Tensor] = []
+        with lease(self.inner.module), torch.no_grad(), hooked(self.at, lambda output: caught.append(_tensor(output).detach())):
             self.inner.run(features, embeds[None], positions)
         if len(caught) != 1 or caught[0].dim() != 3 or caught[0].shape[:2] != (1, len(encoded)):
             shapes = ", ".join(str(tuple(found.shape)) for found in caught) or "nothing"
@@ -47,14 +47,14 @@ class Entered:
         """Return the answer from the layer's states `embeds` (n, t, d), or the plain answer when there are none."""
         if embeds is None:
             return self.inner.run(features, None, positions)
-        with _replaced(self.at, embeds):
+        with hooked(self.at, lambda output: (embeds, *output[1:]) if isinstance(output, tuple) else embeds):
             return self.inner.run(features, None, positions)
 
     def check(self, encoded: Encoded, states: Tensor) -> None:
         """Raise FidelityError unless entering with the text's own states gives the plain answer: something else must bypass the layer."""
         features, positions = _inputs(self.inner, encoded)
         plain = answer(self.inner, encoded, last_positions(self.inner, encoded))
-        with evaluating(self.inner.module), torch.no_grad():
+        with lease(self.inner.module), torch.no_grad():
             found = self.inner.read(self.run(features, torch.zeros_like(states)[None], positions), None)[0]
             own = self.inner.read(self.run(features, states[None], positions), None)[0]
         gap = float((own.double() - plain.double()).abs().max())
@@ -104,25 +104,3 @@ def _tensor(output: Any) -> Tensor:
     if not isinstance(found, Tensor):
         raise OptionError(f"the layer gives a {type(output).__name__}, not one vector per token")
     return found
-
-
-@contextmanager
-def _caught(layer: nn.Module) -> Iterator[list[Tensor]]:
-    caught: list[Tensor] = []
-    handle = layer.register_forward_hook(lambda _, __, output: caught.append(_tensor(output).detach()))
-    try:
-        yield caught
-    finally:
-        handle.remove()
-
-
-@contextmanager
-def _replaced(layer: nn.Module, states: Tensor) -> Iterator[None]:
-    def swap(_: nn.Module, __: Any, output: Any) -> Any:
-        return (states, *output[1:]) if isinstance(output, tuple) else states
-
-    handle = layer.register_forward_hook(swap)
-    try:
-        yield
-    finally:
-        handle.remove()

@@ -14,11 +14,12 @@ from typing import Any
 import torch
 
 from lineal.errors import LinealError, MissingExtraError, ModelError, OptionError, listing
-from lineal.models.base import TextModel, evaluating
+from lineal.models.base import TextModel
 from lineal.models.causal import CausalLM
 from lineal.models.classifier import CrossEncoderModel, SequenceClassifier
 from lineal.models.encoder import SentenceEncoder
 from lineal.models.gguf import converted
+from lineal.models.lease import lease
 from lineal.models.probe import CONFIG as PROBE_CONFIG
 from lineal.models.probe import LinearProbe, read_probe
 from lineal.models.seq2seq import Seq2SeqLM
@@ -214,7 +215,7 @@ def _drawn(encoder: SentenceEncoder) -> list[str]:
     if not any(marked.values()) or not drawn:
         return []
     features = {name: value[None].to(encoder.device) for name, value in encoder.encode(["a"]).features.items()}
-    with evaluating(encoder.module), torch.enable_grad():
+    with lease(encoder.module), torch.enable_grad():
         inputs = [weight.requires_grad_(True) for weight in drawn.values()]
         answer = encoder.run(features, None, None).sum()
         used = torch.autograd.grad(answer, inputs, allow_unused=True) if answer.requires_grad else [None] * len(inputs)

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-from torch.utils.checkpoint import checkpoint
 
-from lineal.models.base import TextModel, differentiable, evaluating
+from lineal.kept import Kept
+from lineal.models.base import TextModel, differentiable
+from lineal.models.lease import layers, lease
 
 PROBE, ROWS, READ = 16, 3, 4
 """Tokens of the measured text, how often it stands in the larger batch, and how many more of its positions are read in the third."""
@@ -67,18 +64,16 @@ def measure(model: TextModel, recompute: bool = False) -> Memory:
     The peak is taken to be linear in tokens and read positions. It is not where attention keeps its t × t weights (attn_implementation
     "eager"): long texts then need more.
     """
-    known = _measured.setdefault(model.module, {})
-    if recompute not in known:
-        known[recompute] = _measure(model, recompute)
-    return Memory(*known[recompute], free(model.device), OVERHEAD[recompute])
+    known = _measured.get(model.module, recompute, lambda: _measure(model, recompute))
+    return Memory(*known, free(model.device), OVERHEAD[recompute])
 
 
-_measured: WeakKeyDictionary[nn.Module, dict[bool, tuple[int, int, int, int]]] = WeakKeyDictionary()
+_measured: Kept[bool, tuple[int, int, int, int]] = Kept(most=2)
 
 
 def _measure(model: TextModel, recompute: bool) -> tuple[int, int, int, int]:
     weights = sum({p.data_ptr(): p.numel() * p.element_size() for p in (*model.module.parameters(), *model.module.buffers())}.values())
-    with evaluating(model.module), recomputing(model.module, recompute), torch.enable_grad():
+    with lease(model.module, recompute), torch.enable_grad():
         once, thrice, more = _body(model, 1, 1), _body(model, ROWS, 1), _body(model, ROWS, 1 + READ)
         per_read = (_head(model, 1 + READ) - _head(model, 1)) // READ + max(0, more - thrice) // (ROWS * READ)
     per_token = max(1, (thrice - once) // ((ROWS - 1) * PROBE))
@@ -182,40 +177,6 @@ def _features(model: TextModel, ids: Tensor) -> dict[str, Tensor]:
     return features
 
 
-def layers(module: nn.Module) -> list[Any]:
-    """Return the layers whose forward transformers can run again instead of keeping what happened in it."""
-    return [
-        part
-        for part in module.modules()
-        if hasattr(type(part), "gradient_checkpointing") and hasattr(type(part), "forward") and not hasattr(part, "config")
-    ]
-
-
-@contextmanager
-def recomputing(module: nn.Module, wanted: bool = True) -> Iterator[None]:
-    """Let the layers be recomputed in the reverse pass (Chen et al. 2016): about a third more time, memory of one layer at a time.
-
-    transformers does this for layers in training mode only, so their own flag (not that of what is in them, dropout stays off) is set
-    while this lasts. Everything is restored.
-    """
-    chosen = layers(module) if wanted else []
-    before = [(layer, layer.training, {name: layer.__dict__[name] for name in _FLAGS if name in layer.__dict__}) for layer in chosen]
-    try:
-        for layer in chosen:
-            layer.training, layer.gradient_checkpointing = True, True
-            layer._gradient_checkpointing_func = partial(checkpoint, use_reentrant=False)
-        yield
-    finally:
-        for layer, training, flags in before:
-            layer.training = training
-            for name in _FLAGS:
-                layer.__dict__.pop(name, None)
-            layer.__dict__.update(flags)
-
-
-_FLAGS = ("gradient_checkpointing", "_gradient_checkpointing_func")
-
-
 def can_recompute(model: TextModel) -> bool:
     """Return whether recomputing changes nothing but the memory: three forward passes over a few tokens, which must agree.
 
@@ -226,9 +187,8 @@ def can_recompute(model: TextModel) -> bool:
     ids = torch.zeros(1, PROBE, dtype=torch.long, device=model.device)
     where = torch.tensor([[PROBE - 1]], device=model.device)
     answers = []
-    with evaluating(model.module), torch.enable_grad():
-        for wanted in (False, True, True):
-            with recomputing(model.module, wanted):
-                embeds = model.embed(ids).detach().requires_grad_()
-                answers.append(model.run(_features(model, ids), embeds, where).detach())
+    for wanted in (False, True, True):
+        with lease(model.module, wanted), torch.enable_grad():
+            embeds = model.embed(ids).detach().requires_grad_()
+            answers.append(model.run(_features(model, ids), embeds, where).detach())
     return all(torch.equal(answers[0], other) for other in answers[1:])

@@ -19,6 +19,7 @@ from lineal.errors import ModelError, OptionError
 from lineal.files import write_whole
 from lineal.models.base import Adapter, Encoded, Head, fingerprint
 from lineal.models.encoder import SentenceEncoder
+from lineal.models.lease import untouched
 from lineal.objectives import Activation
 
 CONFIG = "lineal_probe.json"
@@ -203,4 +204,5 @@ def accuracy(probe: LinearProbe, texts: Sequence[str], labels: Sequence[str]) ->
 
 
 def _embeddings(encoder: SentenceEncoder, texts: Sequence[str]) -> Any:
-    return encoder.module.encode(list(texts), convert_to_numpy=True, show_progress_bar=False)
+    with encoder.lease(), untouched(encoder.tokenizer):
+        return encoder.module.encode(list(texts), convert_to_numpy=True, show_progress_bar=False)

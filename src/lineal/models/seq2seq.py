@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from lineal.errors import InputError, OptionError
-from lineal.models.base import Encoded, card, check_characters, evaluating, tokenise
+from lineal.models.base import Encoded, card, check_characters, tokenise
 from lineal.models.generative import Generative
+from lineal.models.lease import lease, untouched
 
 SIDE = "side"
 """The feature (t,) that tells source tokens, 0, from decoder tokens, 1."""
@@ -105,7 +106,8 @@ class Seq2SeqLM(Generative):
         if not continuation.strip():
             raise InputError("the continuation is empty; give the text that the decoder is to say")
         check_characters(continuation)
-        return tuple(self.tokenizer(text_target=continuation, add_special_tokens=False, verbose=False)["input_ids"])
+        with untouched(self.tokenizer):
+            return tuple(self.tokenizer(text_target=continuation, add_special_tokens=False, verbose=False)["input_ids"])
 
     def inputs(self, encoded: Encoded) -> dict[str, Tensor]:
         """Return the source alone: `generate` starts the decoder itself."""
@@ -130,7 +132,7 @@ def _scales(module: Any) -> tuple[float, float]:
     known = list(dict.fromkeys([1.0, *named]))
     weight = encoder.get_input_embeddings().weight
     ids = torch.arange(4, device=weight.device)[None]
-    with evaluating(module), torch.no_grad():
+    with lease(module), torch.no_grad():
         wanted = module(input_ids=ids, decoder_input_ids=ids, use_cache=False).logits
         first, second = encoder.get_input_embeddings()(ids), decoder.get_input_embeddings()(ids)
         ratio = float((second.double() * first.double()).sum() / (first.double() ** 2).sum())

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
-import weakref
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lineal.errors import InputError, OptionError
+from lineal.kept import Kept
 from lineal.models.base import TextModel, check_characters
+from lineal.models.lease import turn, untouched
 
 NO_WORD = re.compile(r"[\[<]\|?(?:unused|reserved)[\w-]*\|?[\]>]", re.IGNORECASE)
 """How tokenizers spell rows that nothing was ever trained on: [unused12], <unused12>, <|reserved_special_token_5|>."""
 
-_drawable: weakref.WeakKeyDictionary[Any, tuple[object, NDArray[np.int64]]] = weakref.WeakKeyDictionary()
+_drawable: Kept[tuple[int, frozenset[int]], NDArray[np.int64]] = Kept(most=1)
 
 
 def token_id(model: TextModel, token: str | int) -> int:
@@ -27,7 +27,8 @@ def token_id(model: TextModel, token: str | int) -> int:
     if not isinstance(token, str):
         raise OptionError(f"a token is a text or an id, not {token!r}")
     check_characters(token)
-    ids = model.tokenizer(token, add_special_tokens=False)["input_ids"]
+    with untouched(model.tokenizer):
+        ids = model.tokenizer(token, add_special_tokens=False)["input_ids"]
     if len(ids) != 1:
         pieces = ", ".join(repr(spell(model, i)) for i in ids) or "nothing"
         raise InputError(f"{token!r} is {len(ids)} tokens for this model ({pieces}); give one token, its leading space included")
@@ -36,7 +37,8 @@ def token_id(model: TextModel, token: str | int) -> int:
 
 def spell(model: TextModel, token: int) -> str:
     """Return a token as text, leading space kept."""
-    return str(model.tokenizer.decode([token])) or f"token {token}"
+    with turn(model.tokenizer):
+        return str(model.tokenizer.decode([token])) or f"token {token}"
 
 
 def drawable(model: TextModel) -> NDArray[np.int64]:
@@ -48,11 +50,13 @@ def drawable(model: TextModel) -> NDArray[np.int64]:
     count = min(model.vocabulary, len(tokenizer))
     added = getattr(tokenizer, "added_tokens_decoder", {})
     special = {*tokenizer.all_special_ids, *(i for i, token in added.items() if token.special)}
-    state, known = (count, frozenset(special)), _drawable.get(tokenizer)
-    if known is None or known[0] != state:
+
+    def made() -> NDArray[np.int64]:
         names = enumerate(tokenizer.convert_ids_to_tokens(list(range(count))))
         words = [i for i, name in names if i not in special and name is not None and not NO_WORD.fullmatch(name)]
         if not words:
             raise OptionError(f"the vocabulary of {model.card.name} has special and unused tokens only: there is no word to draw")
-        known = _drawable[tokenizer] = (state, np.array(words))
-    return known[1]
+        return np.array(words)
+
+    with turn(tokenizer):
+        return _drawable.get(tokenizer, (count, frozenset(special)), made)

@@ -7,17 +7,17 @@ Every token is in exactly one cell, so cells add up to what tokens add up to.
 
 from __future__ import annotations
 
-import weakref
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lineal import regroup
 from lineal.attribution import Attribution, Role
+from lineal.kept import Kept
 from lineal.visible import visible
 
 __all__ = ["By", "Cell", "by_text", "cells", "level_of", "levels", "named", "numbered", "short", "visible"]
@@ -29,7 +29,7 @@ _GROUPINGS: dict[str, Callable[[Attribution], regroup.Groups]] = {
     "sentence": regroup.sentences,
     "region": regroup.regions,
 }
-_kept: dict[int, dict[By, tuple[Cell, ...]]] = {}
+_kept: Kept[By, tuple[Cell, ...]] = Kept(most=len(get_args(By)))
 _BLANKS = {"\n": "↵", "\t": "⇥"}
 
 
@@ -69,13 +69,7 @@ def cells(record: Attribution, by: By = "word") -> tuple[Cell, ...]:
 
     Computed once per record and level and kept for as long as the record lives: records do not change.
     """
-    if id(record) not in _kept:
-        _kept[id(record)] = {}
-        weakref.finalize(record, _kept.pop, id(record), None)
-    known = _kept[id(record)]
-    if by not in known:
-        known[by] = _cells(record, by)
-    return known[by]
+    return _kept.get(record, by, lambda: _cells(record, by))
 
 
 def level_of(record: Attribution, by: By) -> str:
