@@ -23,6 +23,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 import lineal
 from lineal.errors import LinealError, ModelError
 from lineal.models import TextModel
+from tests.honest import assert_keeps_its_word
 
 PROSE = """the a cat dog sat ran on under mat log not very good bad film plot was is and of it rain fell all day long over hills while we
 read old books by fire her his their who where when sold bought car house"""
@@ -268,8 +269,7 @@ def check_answer(family: Family, task: Task) -> None:
 def check_completeness(family: Family, task: Task) -> None:
     """The adaptive rule converges, and the scores add up to F(text) − F(baseline) within the stated error."""
     for record in lineal.explain_many(family.load(task), TEXTS[:2], target(task), baseline="unk", tol=1e-3, max_evaluations=4000):
-        assert record.converged, record.stop.value
-        assert abs(record.residual[0]) <= record.error[0] + 1e-6
+        assert_keeps_its_word(record, rounding=1e-6)
         assert record.mass[0] > 1e-3, "the model hardly looks at the text, so the check would be empty"
 
 

@@ -19,6 +19,7 @@ from lineal.paths.dig import BASELINE, find_anchors, monotonised, refined
 from lineal.session import Session
 from tests import dig_reference as reference
 from tests import fakes, tiny
+from tests.honest import assert_keeps_its_word
 
 ROUNDING = 1e-12  # float64; sums in another order
 TEXT = "the film a glorious mess of tepid good"
@@ -161,9 +162,7 @@ def test_the_adaptive_rule_integrates_the_kinked_path_to_the_tolerance(baseline:
     method = DIG("greedy", 8, 20)
     result = lineal.explain(model, "a very good film", "label:L0", baseline=baseline, method=method)
     dense = lineal.explain(model, "a very good film", "label:L0", baseline=baseline, method=method, rule="gauss:20")
-    assert result.converged
-    assert np.abs(result.scores - dense.scores).sum() <= result.error[0] <= 0.01 * result.mass[0]
-    assert abs(result.residual[0]) <= result.error[0]
+    assert_keeps_its_word(result, dense)
     assert abs(dense.residual[0]) < 1e-8
 
 
@@ -171,8 +170,9 @@ def test_left_says_how_wrong_it_is() -> None:
     model = bert()
     left, dense = (lineal.explain(model, "a very good film", method=DIG("greedy", 8, 20), rule=rule) for rule in ("left", "gauss:20"))
     assert not left.converged
-    assert abs(left.residual[0]) <= left.error[0]
-    assert left.error[0] > 0.3 * np.abs(left.scores - dense.scores).sum()
+    true = np.abs(left.scores - dense.scores).sum()
+    assert true > 0.01 * dense.mass[0], "otherwise it had converged"
+    assert max(0.3 * true, abs(left.residual[0])) <= left.error[0] < 10 * true
 
 
 def test_both_sides_of_a_kink_are_one_gradient() -> None:

@@ -22,6 +22,7 @@ import lineal
 from lineal import specs, targets
 from lineal.errors import InputError, OptionError
 from tests.families import FAMILIES, pooled, quiet, tokenizer
+from tests.honest import assert_keeps_its_word
 
 TEXT, SECOND = "the cat sat on the mat", "rain fell all day long over hills"
 LABELS = {0: "calm", 1: "glad", 2: "sad"}
@@ -54,8 +55,7 @@ def pipeline(task: str, module: Any, words: Any, **options: Any) -> Any:
 def explained(module: Any, words: Any, text: Any, target: Any, **options: Any) -> lineal.Attribution:
     """Explain, and check that every output adds up."""
     record = lineal.explain(lineal.load(module, words), text, target, baseline="mask", max_evaluations=3000, **options)
-    assert record.converged, record.stop.value
-    assert (np.abs(record.residual) <= record.error + 1e-6).all()
+    assert_keeps_its_word(record, rounding=1e-6)
     assert (record.mass > 1e-3).all()
     return record
 

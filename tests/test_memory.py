@@ -15,6 +15,7 @@ from lineal.errors import MemoryLimitError, MissingExtraError, ModelError, Optio
 from lineal.models import loading, memory
 from lineal.models.causal import CausalLM
 from tests import tiny_lm
+from tests.honest import assert_keeps_its_word
 
 TEXT = "The man works as a doctor. The nurse works as a security guard. The claim says that the wall takes years to build."
 GAUSS: dict[str, Any] = {"rule": "gauss:6"}
@@ -169,7 +170,10 @@ def test_bfloat16_runs_and_says_so(model: CausalLM) -> None:
     record = lineal.explain(half, TEXT, tol=0.2)
     assert record.model.dtype == "bfloat16"
     whole = lineal.explain(model, TEXT, tol=0.01)
-    assert np.corrcoef(record.scores[0], whole.scores[0])[0, 1] > 0.9 or not record.converged
+    assert whole.converged
+    assert np.corrcoef(record.scores[0], whole.scores[0])[0, 1] > 0.9
+    assert np.abs(record.scores - whole.scores).sum() <= record.error[0] + 0.1 * whole.mass[0]
+    assert record.converged == bool(record.error[0] <= 0.2 * record.mass[0])
 
 
 def test_quantised_loading_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,7 +205,7 @@ def test_four_bit_weights_let_gradients_through(tmp_path: Any) -> None:
     assert "Linear4bit" in kinds
     record = lineal.explain(four, "The man works", tol=0.05)
     assert np.abs(record.scores).sum() > 0
-    assert abs(record.residual[0]) <= record.error[0] + 1e-4
+    assert_keeps_its_word(record, lineal.explain(four, "The man works", rule="gauss:200"), rounding=1e-4)
 
 
 def test_eight_bit_layers_are_steps_and_the_record_says_that_it_did_not_converge(tmp_path: Any, caplog: pytest.LogCaptureFixture) -> None:

@@ -12,6 +12,7 @@ from lineal.errors import OptionError
 from lineal.methods import METHODS
 from lineal.models.base import TextModel
 from tests import fakes, tiny
+from tests.honest import assert_keeps_its_word
 
 TEXT = "the film a glorious mess of tepid good"
 EXACT = 1e-10
@@ -67,8 +68,7 @@ def test_several_baselines_give_the_mean_and_the_spread_of_single_ones() -> None
     np.testing.assert_allclose(joined.scores, stacked.mean(axis=0), atol=1e-6)
     np.testing.assert_allclose(joined.spread, stacked.std(axis=0, ddof=1), atol=1e-6)
     assert joined.baseline == "mask, pad, mean"
-    assert joined.converged
-    assert abs(joined.residual[0]) <= joined.error[0]
+    assert_keeps_its_word(joined)
     assert joined.evaluations == sum(single.evaluations for single in singles)
     assert lineal.Attribution.from_dict(joined.to_dict()) == joined
     assert joined.words().spread is not None
@@ -121,7 +121,7 @@ def test_smoothgrad_adds_up_to_the_mean_of_the_noisy_inputs_and_tends_to_ig() ->
     still = lineal.explain(model, "a very good film", "label:L1", method="smoothgrad-ig:noise=0.0001:samples=3", tol=1e-4)
     noisy = lineal.explain(model, "a very good film", "label:L1", method="smoothgrad-ig:samples=3")
     assert np.abs(still.scores - plain.scores).sum() < 1e-3 * plain.mass[0]
-    assert abs(noisy.residual[0]) <= noisy.error[0]
+    assert_keeps_its_word(noisy, lineal.explain(model, "a very good film", "label:L1", method="smoothgrad-ig:samples=3", rule="gauss:48"))
     assert noisy.f_input[0] != plain.f_input[0]
     assert noisy.spread.max() > 100 * still.spread.max()
 
@@ -146,7 +146,9 @@ def test_special_tokens_score_zero_and_the_promise_is_on_the_record(name: str) -
     assert np.isfinite(result.scores).all()
     assert result.adds_up == methods.resolve(name).adds_up
     if result.adds_up:
+        exact = lineal.explain(model, "a very good film", method=name, rule="gauss:32")
         assert abs(result.residual[0]) <= result.error[0]
+        assert np.abs(result.scores - exact.scores).sum() <= result.error[0] + 1e-6
         assert result.converged == bool(result.error[0] <= result.tol * result.mass[0])
         assert result.stop in (lineal.Stop.CONVERGED, lineal.Stop.CANCELLED)
     else:

@@ -17,6 +17,7 @@ from lineal.models import memory
 from lineal.models.base import check_fidelity, fingerprint
 from lineal.models.causal import CausalLM
 from tests import tiny
+from tests.honest import assert_keeps_its_word
 
 TEXT = "the tepid movie was a glorious mess."
 FLOAT32 = 2e-5  # relative to scores of order one: sums of about a hundred float32 roundings
@@ -122,7 +123,7 @@ def test_logits_with_a_soft_cap_are_the_models_own() -> None:
         expected = module(input_ids=ids).logits[0, -1, 10]
     record = lineal.explain(model, TEXT, targets.next_token(10, unit="logit"))
     assert record.f_input[0] == pytest.approx(float(expected), abs=1e-5)
-    assert abs(record.residual[0]) <= record.error[0]
+    assert_keeps_its_word(record, lineal.explain(model, TEXT, targets.next_token(10, unit="logit"), rule="gauss:200"), rounding=1e-5)
 
 
 def test_a_model_that_uses_ids_beyond_their_embeddings_is_refused() -> None:
@@ -185,7 +186,7 @@ def test_a_pair_has_two_segments_and_both_get_scores() -> None:
     assert {0, 1, -1} == set(record.segments)
     for segment in (0, 1):
         assert np.abs(record.scores[0, [s == segment for s in record.segments]]).sum() > 0
-    assert abs(record.residual[0]) <= record.error[0]
+    assert_keeps_its_word(record, lineal.explain(model, record.texts, "label:L1", rule="gauss:64"), rounding=1e-5)
 
 
 def test_low_precision_runs_and_states_a_larger_error() -> None:

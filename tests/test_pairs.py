@@ -26,6 +26,7 @@ from lineal.pairs import PROBES, PairOptions, Pairs
 from lineal.paths import Straight
 from lineal.tangents import Mode
 from tests.fakes import by
+from tests.honest import assert_keeps_its_word
 
 VOCABULARY = "a small dog puppy chews ##ed gnaws on big stick wood piece of the two boys splash in surf man eats cheese"
 WORDS = VOCABULARY.split()
@@ -262,7 +263,7 @@ def test_two_baselines_are_kept_apart() -> None:
     pair = lineal.explain_pair(model(), A, A, baseline="mask", baseline_b="pad")
     assert (pair.a.baseline, pair.b.baseline) == ("mask", "pad")
     assert np.abs(pair.matrix - pair.matrix.T).max() > 1e-3
-    assert abs(pair.residual) <= pair.error
+    assert abs(pair.residual) <= pair.error <= pair.tol * pair.scale
 
 
 def test_special_tokens_are_exactly_zero_unless_released() -> None:
@@ -296,7 +297,10 @@ def test_a_budget_that_runs_out_is_said() -> None:
     pair = lineal.explain_pair(model(), A, B, tol=1e-7, max_evaluations=16)
     assert not pair.converged
     assert pair.stop is lineal.Stop.BUDGET
-    assert abs(pair.residual) <= pair.error
+    exact = lineal.explain_pair(model(), A, B, rule="gauss:96")
+    gap = sum(np.abs(getattr(pair, name) - getattr(exact, name)).sum() for name in ("matrix", "row_terms", "column_terms"))
+    assert max(gap, abs(pair.residual)) <= pair.error
+    assert pair.error > pair.tol * pair.scale
 
 
 def test_the_model_leaves_as_it_came() -> None:
@@ -367,7 +371,8 @@ def test_a_pair_survives_the_disk(tmp_path: Path) -> None:
 def test_one_and_two_sided_scores_are_complete(sides: str) -> None:
     record = lineal.explain_similarity(model(), A, B, sides=sides, tol=1e-3)
     assert record.converged
-    assert abs(record.residual[0]) <= record.error[0]
+    exact = lineal.explain_similarity(model(), A, B, sides=sides, rule="gauss:96")
+    assert_keeps_its_word(record, exact, rounding=1e-9)
     assert record.mass[0] > 1e-2
     assert record.f_input[0] == pytest.approx(lineal.explain_pair(model(), A, B).similarity, abs=1e-9)
     still = {"a": 1, "b": 0}.get(sides)

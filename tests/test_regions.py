@@ -15,6 +15,7 @@ from lineal.models.causal import CausalLM
 from lineal.prompts import Marked
 from lineal.views.cells import cells, levels
 from tests import tiny_lm
+from tests.honest import assert_keeps_its_word
 
 SHOTS = [
     {"role": "system", "content": "You are a careful assistant."},
@@ -127,8 +128,8 @@ def test_attribute_works_for_every_kind_of_model() -> None:
 
 def test_attributing_part_of_a_prompt_is_complete_for_that_part(model: CausalLM) -> None:
     record = lineal.explain(model, TEXT, targets.NextToken(), attribute="wall takes years", tol=0.003)
-    assert record.converged
-    assert abs(record.residual[0]) <= record.error[0]
+    exact = lineal.explain(model, TEXT, targets.NextToken(), attribute="wall takes years", rule="gauss:64")
+    assert_keeps_its_word(record, exact, rounding=1e-6)
     other = lineal.explain(model, TEXT, targets.NextToken(), attribute="careful", tol=0.003)
     np.testing.assert_allclose(other.f_input, record.f_input, atol=1e-6)
     assert abs(other.f_baseline[0] - record.f_baseline[0]) > 1e-3

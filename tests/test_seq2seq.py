@@ -14,6 +14,7 @@ from lineal import targets
 from lineal.errors import InputError, OptionError
 from lineal.models.seq2seq import Seq2SeqLM
 from tests import tiny_lm
+from tests.honest import assert_keeps_its_word
 
 SOURCE = "The man works as a doctor."
 SAME = 1e-6
@@ -81,7 +82,7 @@ def test_values_are_those_of_the_plain_model(model: Seq2SeqLM) -> None:
 
 def test_scores_add_up(model: Seq2SeqLM) -> None:
     result = lineal.explain_generation(model, SOURCE, max_new_tokens=2, tol=0.005)
-    assert (np.abs(result.residual) <= result.error + 1e-9).all()
+    assert_keeps_its_word(result, rounding=1e-9)
     assert result.converged
 
 

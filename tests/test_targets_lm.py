@@ -14,6 +14,7 @@ from lineal import specs, targets
 from lineal.errors import InputError, OptionError
 from lineal.models.causal import CausalLM
 from tests import tiny_lm
+from tests.honest import assert_keeps_its_word
 
 PROMPT = "Question: which option is right? (A) true (B) false (C) half-true. Answer: ("
 OPTIONS = ["A", "B", "C"]
@@ -172,10 +173,9 @@ def test_every_target_is_complete_in_every_unit(model: CausalLM, unit: str) -> N
         targets.Choice(OPTIONS, unit=unit, among="vocabulary"),
         targets.Continuation(" true", unit=unit),
     ):
-        result = explain(model, target, rule="adaptive", tol=0.003)
+        result = explain(model, target, rule="adaptive", tol=0.003, max_evaluations=4000)
         assert result.units[0] == unit
-        assert (np.abs(result.residual) <= result.error + 1e-6).all()
-        assert (result.error <= 0.003 * result.mass).all() or not result.converged
+        assert_keeps_its_word(result, explain(model, target, rule="gauss:200"), rounding=SUMMED)
 
 
 def test_the_rank_of_a_next_token_counts_from_the_most_likely(model: CausalLM) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
+import torch
 
 import lineal
 from lineal import targets, trust, views
 from lineal.errors import InputError
+from lineal.metrics.curves import GRID, count
 from lineal.pair_trust import examine_pair
 from lineal.prompts import Generation
 from tests import fakes, records, tiny, tiny_lm
@@ -29,7 +33,61 @@ def test_every_question_gets_a_sentence_and_a_picture(examined: tuple[lineal.Att
     for check in found.checks:
         assert check.question in page
         assert check.question in views.trust_text(found)
-        assert check.verdict in ("good", "mixed", "bad", "unknown")
+        assert check.sentence in views.trust_text(found)
+
+
+def ranks(values: Sequence[float]) -> np.ndarray:
+    """Ranks from 0, for values that are all different."""
+    assert len(set(values)) == len(values)
+    return np.argsort(np.argsort(values))
+
+
+def test_every_verdict_is_that_of_the_curves_drawn_beside_it(examined: tuple[lineal.Attribution, trust.Trust]) -> None:
+    """Rank correlations, areas and verdicts by hand, from the lines alone."""
+    record, found = examined
+    adds, baseline, method, deletion, random = found.checks
+    moving = [i for i, role in enumerate(record.roles) if role == "content"]
+    assert adds.lines == {"sum of scores": (record.scores.sum(),), "F(text) − F(baseline)": (record.f_input[0] - record.f_baseline[0],)}
+    for check in (baseline, method, random):
+        ours, others = check.lines.values()
+        assert ours == tuple(record.scores[0, moving])
+        alike = np.corrcoef(ranks(ours), ranks(others))[0, 1]
+        assert check.value == pytest.approx(alike)
+        assert f"{alike:.2f}".replace("-", "−") in check.sentence
+    for check in (baseline, method):
+        assert check.verdict == ("good" if check.value >= 0.7 else "mixed" if check.value >= 0.4 else "bad")
+    assert random.verdict == ("good" if abs(random.value) < 0.4 else "mixed" if abs(random.value) < 0.7 else "bad")
+    strongest, shuffled = (np.array(line) for line in deletion.lines.values())
+    assert strongest.shape == shuffled.shape == (len(GRID),)
+    below = np.trapezoid(shuffled - strongest, GRID)
+    assert np.sign(deletion.value) == np.sign(below)
+    assert (deletion.verdict == "bad") == (below <= 0)
+
+
+def test_the_other_scores_are_those_of_the_other_baseline_and_method(examined: tuple[lineal.Attribution, trust.Trust]) -> None:
+    record, found = examined
+    model, moving = lineal.load(tiny.bert_classifier(), tiny.tokenizer()), [i for i, role in enumerate(record.roles) if role == "content"]
+    for check, options in ((found.checks[1], {"baseline": "pad"}), (found.checks[2], {"method": "occlusion"})):
+        other = lineal.explain(model, record.text, "label:L1", tol=0.02, **options)
+        (shown,) = [line for name, line in check.lines.items() if name != "this explanation"]
+        np.testing.assert_allclose(shown, other.scores[0, moving], atol=1e-5)
+
+
+def test_the_deletion_curve_is_the_models_own_answer_to_what_is_left(examined: tuple[lineal.Attribution, trust.Trust]) -> None:
+    """Each point again, by running the bare model on the text without its strongest words."""
+    record, found = examined
+    module, words = tiny.bert_classifier(), tiny.tokenizer()
+    order = np.argsort(-record.scores[0], kind="stable")
+    moving = [i for i in order if record.roles[i] == "content"]
+    strongest = found.checks[3].lines["strongest first"]
+    for share, shown in zip(GRID[:-1], strongest, strict=False):  # the last one leaves nothing, and a model cannot read nothing
+        gone = moving[: count(share, len(moving))]
+        left = [token for i, token in enumerate(record.tokens) if record.roles[i] == "content" and i not in gone]
+        if left:
+            with torch.no_grad():
+                logits = module(**words(" ".join(left), return_tensors="pt")).logits[0]
+            assert shown == pytest.approx(float(logits.softmax(dim=-1)[1]), abs=1e-5)
+    assert np.ptp(strongest) > 0.05, "nothing changes, so the check would be empty"
 
 
 def test_adding_up_is_judged_by_the_record(examined: tuple[lineal.Attribution, trust.Trust]) -> None:
