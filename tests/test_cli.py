@@ -259,3 +259,40 @@ def test_an_interrupted_evaluation_goes_on(classifier: str, tmp_path: Path, monk
     assert "unfinished.jsonl" not in {path.name for path in folder.iterdir()}
     assert len((folder / "records.jsonl").read_text(encoding="utf-8").splitlines()) == 6
     assert "3 texts" in (folder / "table.md").read_text(encoding="utf-8")
+
+
+def test_several_texts_are_baselines(classifier: str, tmp_path: Path) -> None:
+    out = tmp_path / "r.json"
+    assert run("explain", classifier, TEXT, "--baseline", "text:a mess, very bad", "--baseline", "mask", "--out", out) == 0
+    record = lineal.load_result(out)
+    assert record.baseline == "text “a mess, very bad”, mask"
+    assert record.spread is not None
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--target", "label:L1", "--unit", "cosine"), "label has no unit 'cosine'; it has logit"),
+        (("--unit", "dot"), "label has no unit 'dot'"),
+        (("--unit", "volts"), "unknown unit 'volts'"),
+        (("--target", "labels:"), "lacks what stands behind the colon"),
+        (("--target", "self:foo"), "takes nothing behind its name, but 'foo' is there"),
+        (("--target", "lable"), "did you mean 'label"),
+        (("--method", "dig-gready"), "did you mean 'dig-greedy'"),
+        (("--baseline", "maks"), "did you mean 'mask'"),
+        (("--baseline", "mask", "--baseline", "a plain text"), "'text:a plain text'"),
+        (("--baseline", "mask,text:a, b"), "'text:b'"),
+        (("--tol", "0"), "tol is 0"),
+        (("--layer", "1.5"), "no layer '1.5'"),
+    ],
+)
+def test_spellings_that_leave_something_over_are_clear_errors(
+    classifier: str, words: tuple[str, ...], message: str, capsys: pytest.CaptureFixture
+) -> None:
+    assert run("explain", classifier, TEXT, *words) == 2
+    assert message in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_comparison_of_generations_takes_a_unit_and_no_target(classifier: str, capsys: pytest.CaptureFixture) -> None:
+    assert run("compare", classifier, TEXT, "--generate", "2", "--target", "next") == 2
+    assert "drop one of the two" in capsys.readouterr().err

@@ -19,8 +19,10 @@ from sklearn.preprocessing import Normalizer, StandardScaler
 from sklearn.svm import LinearSVC
 
 import lineal
-from lineal import specs, targets
+from lineal import specs, spellings, targets
 from lineal.errors import InputError, OptionError
+from lineal.prompts import Generation
+from tests import tiny_lm
 from tests.families import FAMILIES, pooled, quiet, tokenizer
 from tests.honest import assert_keeps_its_word
 
@@ -285,3 +287,48 @@ def test_a_setfit_model_is_its_body_and_its_head() -> None:
 )
 def test_spellings(spelling: str, value: Any) -> None:
     assert specs.target(spelling) == value
+
+
+def asked() -> dict[str, tuple[Any, Any]]:
+    """A target of every name: a model that it fits, and a text."""
+    labels = {"num_labels": 3, "id2label": {0: "entailment", 1: "neutral", 2: "contradiction"}}
+    decoder, masked = tiny_lm.llama(), lineal.load(*tiny("MaskedLM"))
+    encoder, classifier = BERT.load("encoder"), lineal.load(*tiny("SequenceClassification", **labels))
+    tagger, reader = lineal.load(*entity_model()), lineal.load(*tiny("QuestionAnswering"))
+    prompt, hole = "The man works as a", f"the cat {masked.tokenizer.mask_token} on the mat"
+    said = Generation(prompt, continuation=" doctor. The nurse")
+    found = {
+        **dict.fromkeys(("self", "similar:rain", "query:rain", "document:rain"), (encoder, TEXT)),
+        **dict.fromkeys(("label:neutral", "labels", "zero-shot:good"), (classifier, TEXT)),
+        **dict.fromkeys(("next", "token:300", "contrast:300~301", "choice: A, B", 'continuation:" doctor. A"'), (decoder, prompt)),
+        "choices: A, B": (decoder, prompt),
+        "steps": (decoder, said),
+        **dict.fromkeys(("word:cat=PER", "entities"), (tagger, TEXT)),
+        **dict.fromkeys(("answer", "answer:both"), (reader, ("who sat", TEXT))),
+        "fill": (masked, hole),
+    }
+    assert {spellings.parts(spelled)[0] for spelled in found} == set(specs.TARGETS)
+    return found
+
+
+def test_every_unit_of_every_target_is_honoured_or_refused() -> None:
+    """By the values of F: p in (0, 1), log_prob its logarithm, log_odds log p/(1 − p), a logit another number; cosine in [−1, 1]."""
+    for spelled, (model, text) in asked().items():
+        row, values = specs.TARGETS[spellings.parts(spelled)[0]], {}
+        for unit in (*specs.UNITS, *specs.SIMILARITIES):
+            if unit not in row.units:
+                with pytest.raises(OptionError, match=f"has no unit '{unit}'"):
+                    specs.target(spelled, unit)
+                continue
+            record = lineal.explain(model, text, specs.target(spelled, unit), method="random")
+            further = 1 if spelled.startswith("choices") else len(record.units)  # its further rows are log-probabilities of the options
+            assert set(record.units[:further]) == {unit}, (spelled, unit)
+            values[unit] = record.f_input[:further]
+        if "prob" not in values or spelled.startswith("contrast"):  # the difference of two probabilities is none
+            continue
+        p = values["prob"]
+        assert ((p > 0) & (p < 1)).all(), spelled
+        np.testing.assert_allclose(values["log_prob"], np.log(p), rtol=1e-4, atol=1e-5, err_msg=spelled)
+        np.testing.assert_allclose(values["log_odds"], np.log(p) - np.log1p(-p), rtol=1e-3, atol=1e-4, err_msg=spelled)
+        if "logit" in values:
+            assert not np.allclose(values["logit"], values["log_prob"]), spelled

@@ -17,7 +17,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "lineal"
 
 # Who may import whom. A row speaks for its module, or for all modules of its package (which may import one another) unless one has a row
 # of its own. What only a type checker sees (`if TYPE_CHECKING:`) is free.
-LOW = {"errors", "typed", "quadrature", "paths", "objectives"}
+LOW = {"errors", "typed", "spellings", "quadrature", "paths", "objectives"}
 RECORD = {"errors", "record", "attribution", "pair_attribution", "interaction_matrix", "failure", "stored", "regroup"} | {
     "quadrature.contract",
     "files",
@@ -28,6 +28,7 @@ FIELD = {"attention", "tangents", "field", "costs", "integrate"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "typed": {"errors"},
+    "spellings": {"errors", "typed"},
     "files": {"errors"},
     "visible": set(),
     "rows": set(),
@@ -48,7 +49,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "digests": set(),
     "models": {"errors", "files", "attribution", "digests", "kept", "objectives"},
     "models.lease": {"attention", "kept"},
-    "baselines": {"errors", "typed", "models"},
+    "baselines": {"errors", "spellings", "typed", "models"},
     "tangents": {"attention"},
     "heads": {"errors", "typed", "models", "objectives"},
     "continuations": {"errors", "models", "objectives"},
@@ -56,10 +57,23 @@ MAY_IMPORT: dict[str, set[str]] = {
     "field": {"errors", "models", "objectives", "paths", "tangents"},
     "costs": {"kept", "models", "field", "paths", "tangents"},
     "integrate": {"errors", "models", "field", "quadrature"},
-    "specs": {"errors", "objectives", "quadrature", "targets"},
+    "specs": {"errors", "spellings", "objectives", "quadrature", "targets"},
     "neighbours": {"errors", "kept", "models", "rows"},
     "removal": {"models", "objectives", "paths", "quadrature", "field", "integrate"},
-    "methods": {"errors", "kept", "typed", "models", "objectives", "paths", "quadrature", "tangents", "field", "neighbours", "removal"},
+    "methods": {
+        "errors",
+        "spellings",
+        "kept",
+        "typed",
+        "models",
+        "objectives",
+        "paths",
+        "quadrature",
+        "tangents",
+        "field",
+        "neighbours",
+        "removal",
+    },
     "metrics": {"errors", "attribution"},
     "metrics.catalogue": {"errors"},
     "metrics.stability": {"errors", "methods", "models"},
@@ -114,7 +128,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"evaluation", "comparison", "interactions"},
     "__main__": {"cli"},
     "cli": RECORD
-    | {"lineal", "models", "baselines", "targets", "specs", "options", "session", "pairs", "views"}
+    | {"lineal", "models", "baselines", "targets", "specs", "spellings", "options", "session", "pairs", "views"}
     | {"evaluation", "metrics.catalogue", "comparison", "interactions", "trust", "pair_trust", "prompts", "generation", "tasks"},
 }
 

@@ -165,8 +165,8 @@ class Choice:
             None if given is None else _index(options, given, what) for what, given in (("pick", self.pick), ("gold", self.gold))
         )
         names = options if self.names is None else tuple(self.names)
-        if len(names) != len(options):
-            raise OptionError(f"there are {len(names)} names for {len(options)} options; give one each")
+        if len(names) != len(options) or not all(isinstance(name, str) for name in (*names, *options)):
+            raise OptionError(f"there are {len(names)} names for {len(options)} options; give one text each")
 
         def bound(encoded: Encoded) -> SequenceScore:
             sequences = tuple(follow(model, encoded, option) for option in options)

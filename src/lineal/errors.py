@@ -67,8 +67,9 @@ def listing(names: object, limit: int = 20) -> str:
     return shown if len(items) <= limit else f"{shown} (and {len(items) - limit} more)"
 
 
-def unknown(what: str, given: object, known: Iterable[object], limit: int = 30) -> str:
-    """Return the message for a name that does not exist: the nearest one there is, and all of them."""
+def unknown(what: str, given: object, known: Iterable[object], shown: Iterable[object] | None = None, limit: int = 30) -> str:
+    """Return the message for a name that does not exist: the nearest one there is, and all of them. shown: how they are written."""
     names = [str(name) for name in known]
-    near = get_close_matches(str(given), names, 1)
-    return f"unknown {what} {given!r}; {f'did you mean {near[0]!r}? There are' if near else 'choose one of'} {listing(names, limit)}"
+    near = get_close_matches(str(given).partition(":")[0], names, 1)
+    all_of_them = listing(names if shown is None else shown, limit)
+    return f"unknown {what} {given!r}; {f'did you mean {near[0]!r}? There are' if near else 'choose one of'} {all_of_them}"

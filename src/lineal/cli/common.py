@@ -39,11 +39,11 @@ Unit = Annotated[
     str | None, typer.Option("--unit", metavar="UNIT", help="logit, log_odds, log_prob, prob; or cosine, dot.", show_default="by target")
 ]
 BaselineName = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option(
         "--baseline",
         metavar="NAME",
-        help="mask, pad, unk, eos, bos, mean, zero, text:SOME WORDS, word:WORD or random:8; several with commas.",
+        help="mask, pad, unk, eos, bos, mean, zero, text:SOME WORDS, word:WORD or random:8. Several are averaged: give it again.",
         show_default="by model",
     ),
 ]

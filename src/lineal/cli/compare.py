@@ -11,6 +11,7 @@ from rich.table import Table
 
 from lineal.attribution import Attribution
 from lineal.cli import common, groups
+from lineal.errors import OptionError
 from lineal.files import write_whole
 
 
@@ -38,7 +39,7 @@ def compare(
     loading: groups.Loading,
 ) -> None:
     """Compare methods on one text: scores, sums, rank agreement, gradients, seconds."""
-    from lineal import specs, views
+    from lineal import specs, targets, views
     from lineal.comparison import compare as run
     from lineal.prompts import Generation
     from lineal.targets import Steps
@@ -46,17 +47,22 @@ def compare(
 
     common.check_out(out, only=(".html",))
     common.check_trust(trust, layer)
+    if generate is not None and target is not None:
+        raise OptionError(f"--generate explains each generated token, and --target {target} something else; drop one of the two")
     given = common.read_text(text)
     loaded = loading.load(model)
-    wanted = None if generate is not None else specs.target(target, unit)
+    steps = Steps() if unit is None else Steps(unit)
+    wanted = None if generate is not None else specs.target(target, unit, usual=targets.default(loaded))
     names = [name.strip() for name in methods.split(",") if name.strip()]
     how = {"baseline": baseline, **groups.settings(precision), "truncate": truncate, "layer": common.layer_of(layer)}
     with common.working("explaining"):
-        records = run(loaded, given, wanted, methods=names, max_new_tokens=generate, **how)
+        records = run(
+            loaded, given, wanted, methods=names, max_new_tokens=generate, **how, **({} if generate is None else {"unit": steps.unit})
+        )
     Console().print(_table(records))
     panels = []
     if trust:
-        what = (given, wanted) if generate is None else (Generation(given, generate), Steps())
+        what = (given, wanted) if generate is None else (Generation(given, generate), steps)
         panels = common.examined(
             list(zip(names, records, strict=True)), lambda one: examine(loaded, *what, method=one[0], record=one[1], **how)[1], names=names
         )

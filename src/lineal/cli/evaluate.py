@@ -55,7 +55,7 @@ def evaluate(
     Writes table.md, table.csv, values.json, curves.png (with matplotlib) and the records, one JSON line per text and method. Until then DIR
     keeps unfinished.jsonl: the same command goes on from it after an interruption.
     """
-    from lineal import specs
+    from lineal import specs, targets
     from lineal.evaluation import evaluate as run
     from lineal.views.evaluation import evaluation_csv, evaluation_markdown, evaluation_rows, plot_evaluation
     from lineal.views.plot import save_plot
@@ -70,7 +70,7 @@ def evaluate(
         found = run(
             loaded,
             texts,
-            specs.target(target, unit),
+            specs.target(target, unit, usual=targets.default(loaded)),
             methods=_names(methods),
             baselines=_names(baselines) or (None,),
             metrics=_names(metrics),
@@ -97,7 +97,9 @@ def evaluate(
 
 
 def _names(given: str | None) -> list[str] | None:
-    return None if given is None else [name.strip() for name in given.split(",") if name.strip()]
+    from lineal import spellings
+
+    return None if given is None else [name if quoted else name.strip() for name, quoted in spellings.split(given, ",") if name.strip()]
 
 
 def _texts(file: Path, column: int | None, skip: int) -> list[str]:

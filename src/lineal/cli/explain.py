@@ -79,9 +79,7 @@ def _texts(text: str | None, text2: str | None, file: Path | None, messages: Pat
 
 
 def _target(target: str | None, unit: str | None, loaded: Any, similar_to: str | None) -> Any:
-    """Return the target; a unit alone is that of a language model's next token."""
-    from lineal import specs
-    from lineal.models.base import GENERATIVE
+    """Return the target; a unit alone is that of the model's usual one."""
+    from lineal import specs, targets
 
-    asked = "next" if target is None and unit is not None and loaded.card.kind in GENERATIVE else target
-    return specs.target(asked, unit, text=similar_to)
+    return specs.target(target, unit, text=similar_to, usual=targets.default(loaded))

@@ -27,13 +27,13 @@ def interactions(
 
     One output from one baseline; targets as in `lineal explain`. About three gradients per token and path point.
     """
-    from lineal import specs
+    from lineal import specs, targets
     from lineal.interactions import explain_interactions
     from lineal.trust import examine
 
     loaded = shared.load(model, Interactions)
     given = common.read_text(text)
-    asked = (given if text2 is None else (given, text2), specs.target(target, unit))
+    asked = (given if text2 is None else (given, text2), specs.target(target, unit, usual=targets.default(loaded)))
     with common.working("Following the path from baseline to text …"):
         found = explain_interactions(loaded, *asked, **shared.settings)
     panels = []

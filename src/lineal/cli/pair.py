@@ -33,7 +33,7 @@ def pair(
     A sentence encoder gives the word × word matrix and the parts that are not in it. A classifier that reads pairs (a cross-encoder) gives
     one row of scores over both texts, for --target label:NAME or labels.
     """
-    from lineal import specs
+    from lineal import specs, targets
     from lineal.pair_trust import examine_pair
     from lineal.pairs import explain_pair
     from lineal.session import explain
@@ -44,7 +44,7 @@ def pair(
     if loaded.card.kind == "classifier":
         if (similarity, mode) != ("cosine", "auto"):
             raise OptionError(f"--similarity and --mode are for sentence encoders; {loaded.card.name} reads both texts at once")
-        asked = ((first, second), specs.target(target, unit))
+        asked = ((first, second), specs.target(target, unit, usual=targets.default(loaded)))
         scored = explain(loaded, *asked, **shared.settings)
         shared.deliver(scored, _panels(trust, shared, lambda: examine(loaded, *asked, record=scored, **shared.settings)[1]))
         return

@@ -10,7 +10,8 @@ from dataclasses import fields
 from functools import partial
 from typing import Any
 
-from lineal.errors import OptionError, listing
+from lineal import spellings
+from lineal.errors import OptionError, listing, unknown
 from lineal.methods.averages import ExpectedGradients, SequentialIG, SmoothGradIG
 from lineal.methods.contract import Case, Method, Outcome, Plan
 from lineal.methods.dig import DIG, BlogDIG
@@ -32,7 +33,8 @@ METHODS: dict[str, Callable[..., Method]] = {
     "occlusion-attention": partial(Occlusion, "attention"),
     "random": Random,
 }
-_SETTINGS = ("samples", "noise", "seed", "steps", "neighbours", "factor", "even")
+_TOLD = ("name", "strategy", "removal", "adds_up", "uses_baseline", "completeness")
+"""Fields that the name of a method tells; all others are settings."""
 
 
 def resolve(method: Any) -> Method:
@@ -40,9 +42,12 @@ def resolve(method: Any) -> Method:
     if isinstance(method, str):
         name, *settings = method.split(":")
         if name not in METHODS:
-            raise OptionError(f"unknown method {name!r}; choose one of {listing(METHODS)}")
+            raise OptionError(unknown("method", name, METHODS))
         usual = METHODS[name]()
-        return METHODS[name](**dict(_setting(usual, name, text) for text in settings)) if settings else usual
+        given = [_setting(usual, name, text) for text in settings]
+        if len(dict(given)) < len(given):
+            raise OptionError(f"{method!r} says a setting twice; say it once")
+        return METHODS[name](**dict(given)) if settings else usual
     if not hasattr(method, "plan"):
         raise OptionError(f"a method is a name ({listing(METHODS)}) or a value of lineal.methods, not {type(method).__name__}")
     return method  # type: ignore[no-any-return]
@@ -52,28 +57,19 @@ def spelling(method: Method) -> str:
     """Return the spelling of a method: its name, and the settings that differ from the usual ones."""
     usual = METHODS[method.name]() if method.name in METHODS else method
     changed = [s for s in _settings(method) if getattr(method, s) != getattr(usual, s)]
-    return ":".join([method.name, *(f"{s}={_spelled(getattr(method, s))}" for s in changed)])
-
-
-def _spelled(value: Any) -> str:
-    return ("no", "yes")[value] if isinstance(value, bool) else str(value)
+    return ":".join([method.name, *(f"{s}={spellings.written(getattr(method, s))}" for s in changed)])
 
 
 def _settings(method: Method) -> list[str]:
-    return [entry.name for entry in fields(method) if entry.name in _SETTINGS]  # type: ignore[arg-type]
+    return [entry.name for entry in fields(method) if entry.name not in _TOLD]  # type: ignore[arg-type]
 
 
 def _setting(usual: Method, name: str, text: str) -> tuple[str, Any]:
     key, _, value = text.partition("=")
     known = _settings(usual)
     if key not in known:
-        raise OptionError(f"the method {name} has no setting {key!r}; it has {listing(known) or 'none'}")
-    kind = type(getattr(usual, key))
-    try:
-        return key, {"yes": True, "no": False}[value] if kind is bool else kind(value)
-    except (ValueError, KeyError):
-        expected = "yes or no" if kind is bool else "a whole number" if kind is int else "a number"
-        raise OptionError(f"{name}:{key} is {value!r}; give {expected}") from None
+        raise OptionError(f"the method {name}: {unknown('setting', key, known)}" if known else f"the method {name} has no settings")
+    return key, spellings.plain(value)
 
 
 __all__ = [
