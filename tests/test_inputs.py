@@ -12,7 +12,7 @@ import torch
 import transformers
 
 import lineal
-from lineal import targets
+from lineal import prompts, targets
 from lineal.errors import InputError, OptionError
 from lineal.evaluation import evaluate
 from lineal.interactions import explain_interactions
@@ -227,3 +227,62 @@ def test_every_draw_is_a_word() -> None:
     for starts in (torch.stack(drawn), lineal.baselines.random_words(300).bind(model)(case.encoded)[:, moving]):
         ids = rows_of(model, starts.flatten(0, 1).detach())
         assert set(ids.tolist()) == allowed
+
+
+def test_token_ids_are_a_prompt() -> None:
+    """Ids that the tokenizer itself gives are the text; others are shown token by token, and F is the model's own answer to them."""
+    model = tiny_lm.llama()
+    text = "The man works as a"
+    ids = model.tokenizer(text)["input_ids"]
+    plain = lineal.explain(model, text, "next", rule="gauss:8")
+    for given in (ids, torch.tensor(ids), torch.tensor([ids]), np.array(ids)):
+        record = lineal.explain(model, prompts.Ids(given), "next", rule="gauss:8")
+        assert (record.texts, record.tokens, record.offsets, record.word_ids) == (plain.texts, plain.tokens, plain.offsets, plain.word_ids)
+        np.testing.assert_array_equal(record.scores, plain.scores)
+    letters = [i for letter in text for i in model.tokenizer(letter)["input_ids"]]
+    assert letters != ids
+    record = lineal.explain(model, prompts.Ids([1, *letters]), "next[unit=logit]", rule="gauss:8")
+    with torch.no_grad():
+        logits = model.module(torch.tensor([[1, *letters]])).logits[0, -1]
+    assert record.f_input[0] == pytest.approx(float(logits.max()), abs=1e-6)
+    assert record.text == text
+    assert [text[slice(*span)] for span in record.offsets[1:]] == list(text)
+    assert record.roles[0] == "special"
+
+
+def test_token_ids_of_an_encoder_are_those_it_reads() -> None:
+    model = lineal.load(tiny.bert_classifier(), tiny.tokenizer())
+    ids = model.tokenizer("a film was good")["input_ids"]
+    own, given = (lineal.explain(model, text, "label:L1", rule="gauss:8") for text in ("a film was good", prompts.Ids(ids)))
+    np.testing.assert_array_equal(own.scores, given.scores)
+    for wrong in (model.tokenizer("a film", "good")["input_ids"], ids[1:-1]):
+        with pytest.raises(InputError, match=r"reads \d+ tokens where \d+ others were given"):
+            lineal.explain(model, prompts.Ids(wrong), "label:L1")
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        ([], "no token ids"),
+        ([5, 10**9], "outside the vocabulary"),
+        ([-1], "outside the vocabulary"),
+        ([1.5], "whole numbers"),
+        ("text", "whole numbers"),
+        (torch.ones(2, 3, dtype=torch.long), "one text"),
+        (list(range(7, 40)) * 20, "the model reads 64"),
+    ],
+    ids=lambda case: str(case)[:12],
+)
+def test_bad_token_ids_are_named(ids: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        lineal.explain(tiny_lm.llama(limit=64), prompts.Ids(ids), "next")
+
+
+def test_a_generation_goes_on_from_token_ids() -> None:
+    model = tiny_lm.llama()
+    text = "The man works as a"
+    plain, ids = (
+        lineal.explain_generation(model, given, 3, rule="gauss:8") for given in (text, prompts.Ids(model.tokenizer(text)["input_ids"]))
+    )
+    assert ids.targets == plain.targets
+    np.testing.assert_array_equal(ids.scores, plain.scores)

@@ -55,6 +55,48 @@ class Marked:
         return tuple(sorted(found, key=lambda region: region.start))
 
 
+@dataclass(frozen=True, eq=False)
+class Ids:
+    """A text by its token ids, special ones included: a list, or a tensor of shape (t,) or (1, t).
+
+    Decoders read any ids, and show the text that they spell. All other models read them only where they are what the model itself makes
+    of that text: segments, prompts and start tokens are not in the ids. Never cut, whatever `truncate` says.
+    """
+
+    ids: Any
+
+    def read_by(self, model: TextModel, truncate: bool) -> Encoded:
+        """Return them as the model reads them. Raises InputError for what are no ids of the vocabulary, or not those of their text."""
+        ids = _checked_ids(self.ids, model.vocabulary)
+        words = model.tokenizer
+        if model.card.kind == "causal":
+            assert isinstance(model, Generative), "decoders generate"
+            encoded = model.spelled(ids)
+            same = encoded if not encoded.texts[0].strip() else model.encode(encoded.texts)
+            return same if same.ids == ids else encoded
+        encoded = model.encode((words.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False),))
+        if encoded.ids != ids:
+            raise InputError(
+                f"of the text {encoded.texts[0][:60]!r} that these ids spell, {model.card.name} reads {len(encoded)} tokens where "
+                f"{len(ids)} others were given; pass the text itself, or a pair of texts"
+            )
+        return encoded
+
+
+def _checked_ids(given: Any, vocabulary: int) -> list[int]:
+    rows = given.tolist() if hasattr(given, "tolist") else given
+    if isinstance(rows, (list, tuple)) and len(rows) == 1 and isinstance(rows[0], (list, tuple)):
+        rows = rows[0]
+    if not isinstance(rows, (list, tuple)) or not all(isinstance(i, int) and not isinstance(i, bool) for i in rows):
+        what = "several texts" if isinstance(rows, list) and rows and isinstance(rows[0], list) else _shown(given)
+        raise InputError(f"token ids are a list of whole numbers, those of one text; this is {what}")
+    if not rows:
+        raise InputError("there are no token ids")
+    if outside := [i for i in rows if not 0 <= i < vocabulary]:
+        raise InputError(f"token id {outside[0]} is outside the vocabulary of {vocabulary}")
+    return list(rows)
+
+
 @dataclass(frozen=True)
 class Chat:
     """Messages through the tokenizer's own chat template.

@@ -83,7 +83,7 @@ class Generative(Adapter):
         """Return the prompt with the given tokens behind it, as a second text, each a step to explain; `role` is theirs."""
         self.room(encoded, len(ids))
         special = [token in self.tokenizer.all_special_ids for token in ids]
-        text, spans = self._placed(encoded, ids, special)
+        text, spans = self._placed(self._before(encoded), ids, special)
         words = _words(text, spans)
         features = {name: _continued(value, ids if name == "input_ids" else None, len(ids)) for name, value in encoded.features.items()}
         return replace(
@@ -99,9 +99,30 @@ class Generative(Adapter):
             steps=len(ids),
         )
 
-    def _placed(self, encoded: Encoded, ids: Sequence[int], special: Sequence[bool]) -> tuple[str, list[tuple[int, int]]]:
-        """Return the text of the ids as it stands behind the prompt, and each id's characters; tokens of one character share its span."""
-        before = self._before(encoded)
+    def spelled(self, ids: Sequence[int]) -> Encoded:
+        """Return a prompt from its token ids, as they are: special ones among them are special, words are told by white space.
+
+        Raises TooLongError when there are more than the model reads.
+        """
+        if self.limit is not None and len(ids) > self.limit:
+            raise TooLongError(f"the prompt has {len(ids)} tokens, the model reads {self.limit}; shorten it")
+        special = [token in self.tokenizer.all_special_ids for token in ids]
+        text, spans = self._placed([], ids, special)
+        words = _words(text, spans)
+        given = torch.tensor(list(ids))
+        return Encoded(
+            texts=(text,),
+            features={"input_ids": given, "attention_mask": torch.ones_like(given)},
+            tokens=tuple(self.tokenizer.convert_ids_to_tokens(list(ids))),
+            offsets=tuple((0, 0) if flag else span for flag, span in zip(special, spans, strict=True)),
+            segments=tuple(-1 if flag else 0 for flag in special),
+            word_ids=tuple(None if flag else word for flag, word in zip(special, words, strict=True)),
+            roles=tuple("special" if flag else "content" for flag in special),
+            read=(len(text),),
+        )
+
+    def _placed(self, before: Sequence[int], ids: Sequence[int], special: Sequence[bool]) -> tuple[str, list[tuple[int, int]]]:
+        """Return the text of the ids as it stands behind those before, and each id's characters; tokens of one character share its span."""
         skipped = len(self._spelled(before))
         shown = [token for token, flag in zip(ids, special, strict=True) if not flag]
         text = self._spelled([*before, *shown])[skipped:]
