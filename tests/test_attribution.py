@@ -111,7 +111,7 @@ def test_cancellation_is_one_without_it_and_infinite_without_a_difference() -> N
 
 @pytest.mark.parametrize("error", [(0.1, 0.2), (np.inf, 0.0)])
 def test_what_is_saved_comes_back_equal(tmp_path: Path, error: tuple[float, float]) -> None:
-    original = record(error=error)
+    original = record(error=error, stops=(Stop.FIXED, Stop.BUDGET))
     path = original.save(tmp_path / "r.json")
     assert load_result(path) == original
     assert load_result(path).scores.dtype == np.float64

@@ -42,7 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "record": {"errors", "quadrature.contract", "visible"},
     "attribution": {"errors", "record", "regroup", "quadrature.contract"},
     "pair_attribution": {"errors", "record", "attribution", "regroup", "quadrature.contract"},
-    "interaction_matrix": {"record", "attribution", "regroup"},
+    "interaction_matrix": {"record", "attribution", "regroup", "quadrature.contract"},
     "failure": {"record"},
     "stored": {"errors", "record", "attribution", "pair_attribution", "interaction_matrix", "failure"},
     "views": RECORD | {"kept"},

@@ -87,7 +87,8 @@ def test_pairs_are_both_cells_strongest_first() -> None:
 def test_the_grid_is_scaled_beside_its_diagonal_and_the_page_holds_every_cell() -> None:
     found = record()
     matrix = found.matrix + np.diag(np.where(found.matrix.any(axis=1), 9.0, 0.0))
-    scores = {"attribution": found.attribution.model_copy(update={"scores": matrix.sum(axis=1)[None]})}
+    total = found.attribution.f_input + matrix.sum() - found.matrix.sum()
+    scores = {"attribution": found.attribution.model_copy(update={"scores": matrix.sum(axis=1)[None], "f_input": total})}
     found = found.model_copy(update={"matrix": matrix} | scores)
     drawn = grid(found)
     assert drawn.largest < 2

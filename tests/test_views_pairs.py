@@ -57,7 +57,7 @@ def record(a: str = "a dog chews a stick", b: str = "the puppy gnaws wood", stop
 
 
 def matches() -> Matches:
-    pairs = (record(b="the puppy gnaws wood"), record(b=HOSTILE))
+    pairs = tuple(sorted((record(b="the puppy gnaws wood"), record(b=HOSTILE)), key=lambda pair: -pair.similarity))
     return Matches(query=pairs[0].a.text, pairs=pairs, order=(2, 0, 1), similarities=(pairs[0].similarity, pairs[1].similarity, 0.1))
 
 

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from lineal import regroup
 from lineal.errors import OptionError, ResultError, listing
 from lineal.quadrature.contract import Stop
-from lineal.record import Array, Reason, Record, frozen
+from lineal.record import Array, Count, Reason, Record, frozen, laid_out, unsound
 
 Role = Literal["content", "special", "held"]
 Level = Literal["token", "word", "sentence", "span", "region"]
@@ -68,6 +68,8 @@ class Choices(BaseModel):
         count = len(self.names)
         if self.log_probs.ndim != 2 or self.log_probs.shape[1] != count or len(self.log_probs) < 2:
             raise ValueError(f"log_probs have shape {self.log_probs.shape}; there are {count} options, a text and at least one baseline")
+        if np.isnan(self.log_probs).any() or (self.log_probs > 1e-6).any():
+            raise ValueError("log_probs are logarithms of probabilities: at most 0, and no NaN")
         for name, chosen in (("picked", self.picked), ("gold", self.gold)):
             if chosen is not None and not 0 <= chosen < count:
                 raise ValueError(f"{name} is {chosen}, but there are {count} options")
@@ -140,8 +142,8 @@ class Attribution(Record):
     f_baseline: Array
     error: Array
     stops: tuple[Reason, ...]
-    evaluations: int
-    tol: float
+    evaluations: Count
+    tol: float = Field(gt=0, allow_inf_nan=False)
     spread: Array | None = None
     adds_up: bool = True
     method: str
@@ -150,13 +152,13 @@ class Attribution(Record):
     baseline: str
     model: ModelCard
     versions: dict[str, str] = Field(default_factory=dict)
-    seconds: float = 0.0
-    read: tuple[int, ...] = ()
+    seconds: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    read: tuple[Count, ...] = ()
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     region_of: tuple[str, ...] = ()
-    steps: int = 0
-    memory: dict[str, int] = Field(default_factory=dict)
+    steps: Count = 0
+    memory: dict[str, Count] = Field(default_factory=dict)
     choices: Choices | None = None
 
     @model_validator(mode="after")
@@ -171,10 +173,33 @@ class Attribution(Record):
             raise ValueError(f"scores have shape {self.scores.shape}, but there are {k} targets and {t} tokens")
         if self.spread is not None and self.spread.shape != (k, t):
             raise ValueError(f"spread has shape {self.spread.shape}, but there are {k} targets and {t} tokens")
-        for name in ("units", "f_input", "f_baseline", "error", "stops"):
+        for name in ("units", "stops"):
             if len(getattr(self, name)) != k:
                 raise ValueError(f"{name} has {len(getattr(self, name))} entries for {k} targets")
+        for name in ("f_input", "f_baseline", "error"):
+            if getattr(self, name).shape != (k,):
+                raise ValueError(f"{name} has shape {getattr(self, name).shape}, but there are {k} targets")
+        if not k or not t or not self.texts:
+            raise ValueError(f"there are {len(self.texts)} texts, {t} tokens and {k} targets; each is at least 1")
+        laid_out(self.texts, self.segments, self.offsets, self.word_ids)
+        if self.read and (len(self.read) != len(self.texts) or any(n > len(x) for n, x in zip(self.read, self.texts, strict=True))):
+            raise ValueError(f"read is {self.read}, but the texts have {tuple(map(len, self.texts))} characters")
+        if self.steps > min(t, k):
+            raise ValueError(f"steps is {self.steps}, but there are {t} tokens and {k} targets")
         return self
+
+    def doubt(self) -> str | None:
+        """Return what contradicts itself in the record, with the field's name, or None."""
+        if self.spread is not None and (self.spread < 0).any():
+            return "spread has entries below 0"
+        for c, stop in enumerate(self.stops):
+            numbers = {name: getattr(self, name)[c] for name in ("scores", "f_input", "f_baseline")}
+            residual = float(self.residual[c]) if self.adds_up else 0.0
+            size = float(self.mass[c] + abs(self.f_input[c]) + abs(self.f_baseline[c]))
+            limit = self.tol * float(self.mass[c]) if self.level == "token" else np.inf  # the mass of words is smaller
+            if (found := unsound(stop, numbers, residual, float(self.error[c]), size, limit)) is not None:
+                return found if len(self.stops) == 1 else f"of target {c} ({self.targets[c]}), {found}"
+        return None
 
     @property
     def text(self) -> str:

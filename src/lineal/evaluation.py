@@ -217,9 +217,16 @@ class _Row:
         return {"records": [record.to_dict() for record in self.records], **arrays}
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> _Row:
-        arrays = (np.array(data[name], dtype=np.float64) for name in ("numbers", "without", "only"))
-        return cls([Attribution.from_dict(record) for record in data["records"]], *arrays)
+    def read(cls, data: Any, shape: tuple[int, int, int]) -> _Row | None:
+        """Return a row as it was stored, or None for one that is broken, which is computed again. shape: columns, removals, metrics."""
+        try:
+            numbers, without, only = (np.array(data[name], dtype=np.float64) for name in ("numbers", "without", "only"))
+            records = [Attribution.from_dict(record) for record in data["records"]]
+        except (KeyError, TypeError, ValueError, OverflowError):
+            return None
+        curve = (*shape[:2], len(m.curves.GRID))
+        fits = len(records) == shape[0] and (numbers.shape, without.shape, only.shape) == (shape, curve, curve)
+        return cls(records, numbers, without, only) if fits else None
 
 
 def _rows(
@@ -227,7 +234,9 @@ def _rows(
 ) -> dict[str, _Row]:
     """Return what was found for each text, by its `repr`: read from the file where it is there, else computed and written to it."""
     say = on_step or (lambda step: None)
-    rows = {} if unfinished is None else {key: _Row.from_dict(value) for key, value in unfinished.done.items()}
+    shape = (len(columns), len(judge.operators), len(judge.names))
+    stored = {} if unfinished is None else {key: _Row.read(value, shape) for key, value in unfinished.done.items()}
+    rows = {key: row for key, row in stored.items() if row is not None}
     open_texts = [text for text in dict.fromkeys(texts) if repr(text) not in rows]
     size = CHUNK if unfinished is not None else max(1, len(open_texts))
     for first in range(0, len(open_texts), size):

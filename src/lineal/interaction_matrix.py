@@ -14,7 +14,8 @@ from pydantic import model_validator
 
 from lineal import regroup
 from lineal.attribution import Attribution
-from lineal.record import Array, Reason, Record, frozen
+from lineal.quadrature.contract import Stop
+from lineal.record import Array, Number, Reason, Record, frozen, unsound
 
 
 class Interactions(Record):
@@ -28,7 +29,7 @@ class Interactions(Record):
     kind: Literal["interactions"] = "interactions"
     attribution: Attribution
     matrix: Array
-    error: float
+    error: Number
     stop: Reason
 
     @model_validator(mode="after")
@@ -39,6 +40,20 @@ class Interactions(Record):
         if self.matrix.shape != (t, t):
             raise ValueError(f"matrix has shape {self.matrix.shape}, but there are {t} tokens")
         return self
+
+    def doubt(self) -> str | None:
+        """Return what contradicts itself in the record, with the field's name, or None."""
+        own, numbers = self.attribution, {"matrix": self.matrix}
+        if (found := own.doubt()) is not None:
+            return f"in its attribution, {found}"
+        with np.errstate(invalid="ignore"):
+            size = self.mass + abs(float(own.f_input[0])) + abs(float(own.f_baseline[0]))
+            limit = own.tol * self.mass if own.level == "token" else np.inf
+            apart = float(np.abs(self.matrix.sum(axis=1) - own.scores[0]).max())
+            found = unsound(self.stop, numbers, self.residual, self.error, size, limit)
+        if found is None and self.stop is not Stop.NOT_FINITE and not apart <= 1e-6 * size:
+            return f"matrix has rows that add up to other scores than the attribution's; the largest difference is {apart:g}"
+        return found
 
     @property
     def unit(self) -> str:

@@ -8,6 +8,7 @@ Rows are tokens of the first text, columns those of the second. Aggregation sums
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -17,7 +18,7 @@ from lineal import regroup
 from lineal.attribution import ModelCard, Role
 from lineal.errors import InputError
 from lineal.quadrature.contract import Stop
-from lineal.record import Array, Reason, Record, frozen
+from lineal.record import Array, Count, Number, Reason, Record, frozen, laid_out, unsound
 
 
 class Side(BaseModel):
@@ -35,10 +36,10 @@ class Side(BaseModel):
     offsets: tuple[tuple[int, int], ...]
     word_ids: tuple[int | None, ...]
     roles: tuple[Role, ...]
-    read: int
+    read: Count
     baseline: str
-    evaluations: int
-    passes: int
+    evaluations: Count
+    passes: Count
     mode: Literal["reverse", "forward", "central", "mixed"]
     stop: Reason
 
@@ -47,6 +48,11 @@ class Side(BaseModel):
         for name in ("offsets", "word_ids", "roles"):
             if len(getattr(self, name)) != len(self.tokens):
                 raise ValueError(f"{name} has {len(getattr(self, name))} entries for {len(self.tokens)} tokens")
+        if not self.tokens:
+            raise ValueError("there are no tokens")
+        laid_out(self.texts, (0,) * len(self.tokens), self.offsets, self.word_ids)
+        if self.read > len(self.text):
+            raise ValueError(f"read is {self.read}, but the text has {len(self.text)} characters")
         return self
 
     @property
@@ -93,16 +99,16 @@ class PairAttribution(Record):
     matrix: Array
     row_terms: Array
     column_terms: Array
-    bias: float
-    similarity: float
+    bias: Number
+    similarity: Number
     unit: Literal["cosine", "dot"]
-    error: float
-    scale: float
-    tol: float
+    error: Number
+    scale: Number
+    tol: float = Field(gt=0, allow_inf_nan=False)
     rule: str
     model: ModelCard
     versions: dict[str, str] = Field(default_factory=dict)
-    seconds: float = 0.0
+    seconds: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -112,8 +118,19 @@ class PairAttribution(Record):
         if self.matrix.shape != shape:
             raise ValueError(f"matrix has shape {self.matrix.shape}, but the texts have {shape[0]} and {shape[1]} tokens")
         if (self.row_terms.shape, self.column_terms.shape) != (shape[:1], shape[1:]):
-            raise ValueError(f"{len(self.row_terms)} row and {len(self.column_terms)} column terms for {shape[0]} and {shape[1]} tokens")
+            raise ValueError(
+                f"row_terms and column_terms have shapes {self.row_terms.shape} and {self.column_terms.shape}, "
+                f"but the texts have {shape[0]} and {shape[1]} tokens"
+            )
         return self
+
+    def doubt(self) -> str | None:
+        """Return what contradicts itself in the record, with the field's name, or None."""
+        numbers = {name: getattr(self, name) for name in ("matrix", "row_terms", "column_terms", "bias", "similarity", "scale")}
+        if self.scale < 0:
+            return f"scale is {self.scale:g}; it is a sum of lengths, 0 or more"
+        with np.errstate(invalid="ignore"):
+            return unsound(self.stop, numbers, self.residual, self.error, self.mass + abs(self.bias) + abs(self.similarity))
 
     @property
     def texts(self) -> tuple[str, str]:
@@ -199,7 +216,23 @@ class Matches(Record):
     query: str
     pairs: tuple[PairAttribution, ...]
     order: tuple[int, ...]
-    similarities: tuple[float, ...]
+    similarities: tuple[Number, ...]
+
+    @model_validator(mode="after")
+    def _agree(self) -> Matches:
+        n = len(self.order)
+        if sorted(self.order) != list(range(n)):
+            raise ValueError(f"order is no order of {n} documents: each number from 0 to {n - 1} once")
+        if len(self.similarities) != n or len(self.pairs) > n:
+            raise ValueError(f"{len(self.similarities)} similarities and {len(self.pairs)} pairs for {n} documents")
+        return self
+
+    def doubt(self) -> str | None:
+        """Return what contradicts itself in the record, with the field's name, or None."""
+        if any(a < b for a, b in pairwise(self.similarities)):
+            return "similarities rise along the order, which is best first"
+        doubts = ((rank, pair.doubt()) for rank, pair in enumerate(self.pairs))
+        return next((f"of pairs[{rank}], {found}" for rank, found in doubts if found is not None), None)
 
     @property
     def stop(self) -> Stop:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
 
-from lineal.errors import ResultError
+from lineal.errors import ResultError, listing
 from lineal.quadrature.contract import Stop
 from lineal.visible import escaped
 
@@ -21,7 +21,10 @@ SCHEMA = 1
 
 def frozen(value: NDArray[np.float64] | Sequence[float]) -> NDArray[np.float64]:
     """Return a float64 copy that nobody can write to."""
-    array = np.array(value, dtype=np.float64)
+    try:
+        array = np.array(value, dtype=np.float64)
+    except (TypeError, OverflowError) as error:  # an entry that is no number, or a whole number beyond all floats
+        raise ValueError(f"no array of numbers: {error}") from None
     array.setflags(write=False)
     return array
 
@@ -48,8 +51,55 @@ def nulls(value: Any) -> Any:
 
 
 Array = Annotated[NDArray[np.float64], BeforeValidator(frozen), PlainSerializer(_plain, return_type=Any)]
-Reason = Annotated[Stop, BeforeValidator(lambda v: Stop[v] if isinstance(v, str) else v), PlainSerializer(lambda s: s.name)]
+Number = Annotated[float, PlainSerializer(lambda v: v if np.isfinite(v) else str(v), return_type=Any)]
+"""A number that may be infinite or NaN, stored as its name then."""
+Count = Annotated[int, Field(ge=0, le=2**53)]
+
+
+def _reason(value: Any) -> Any:
+    if isinstance(value, str) and value not in Stop.__members__:
+        raise ValueError(f"unknown reason {value!r}; there are {listing(Stop.__members__)}")
+    return Stop[value] if isinstance(value, str) else value
+
+
+Reason = Annotated[Stop, BeforeValidator(_reason), PlainSerializer(lambda s: s.name)]
 """Why an integration ended, stored by its name."""
+
+ROUNDING = 1e-9
+"""Share of what was added and subtracted that a sum may be off by; the last digits are rounding, not error."""
+
+
+def unsound(stop: Stop, numbers: Mapping[str, Any], residual: float, error: float, size: float, limit: float = np.inf) -> str | None:
+    """Return what contradicts itself in one integrated output, with the field's name, or None.
+
+    numbers: what must be finite, by field, unless the integration met a number that is not. residual: what the scores miss the difference
+    by, which `error` bounds where stop says CONVERGED. size: of what was added up, for rounding. limit: of the error, where converged.
+    """
+    if np.isnan(error) or error < 0:
+        return f"error is {error:g}; it is a bound, 0 or more"
+    if stop is not Stop.NOT_FINITE:
+        for name, values in numbers.items():
+            if not np.isfinite(values).all():
+                return f"{name} is not finite, but the integration ended with {stop.name}"
+    if not stop.converged:
+        return None
+    if error > limit * (1 + ROUNDING):
+        return f"error is {error:g}, more than the {limit:g} that the tolerance allows, but the result is marked CONVERGED"
+    if not abs(residual) <= error + ROUNDING * (error + size):
+        return f"scores miss F(text) − F(baseline) by {residual:g}, more than the error of {error:g}, but the result is marked CONVERGED"
+    return None
+
+
+def laid_out(texts: Sequence[str], segments: Sequence[int], offsets: Sequence[tuple[int, int]], word_ids: Sequence[int | None]) -> None:
+    """Raise ValueError for a token that lies outside its text."""
+    for i, (segment, (begin, end)) in enumerate(zip(segments, offsets, strict=True)):
+        if not -1 <= segment < len(texts):
+            raise ValueError(f"segments[{i}] is {segment}, but there are {len(texts)} texts")
+        if not 0 <= begin <= end or (segment >= 0 and end > len(texts[segment])):
+            where = f"text {segment} with {len(texts[segment])} characters" if segment >= 0 else "no text"
+            raise ValueError(f"offsets[{i}] are {begin} and {end}, in {where}")
+    if any(word is not None and not 0 <= word <= 2**53 for word in word_ids):
+        raise ValueError("word_ids are 0 or more, or null")
 
 
 class Record(BaseModel):
@@ -77,19 +127,30 @@ class Record(BaseModel):
 
     @classmethod
     def from_dict(cls, data: Any) -> Self:
-        """Return a record from `to_dict` output. Raises ResultError for another schema number, another kind, or a broken record."""
+        """Return a record from `to_dict` output.
+
+        Raises ResultError for another schema number, another kind, a broken record, or one whose numbers contradict each other: it names
+        the field. What was computed here need not pass (`doubt`): it says itself how far it is to be trusted.
+        """
         if not isinstance(data, dict) or "schema" not in data:
             raise ResultError("this is not a Lineal result: it has no 'schema' entry")
-        if data["schema"] != SCHEMA:
+        if data["schema"] is True or data["schema"] != SCHEMA:
             raise ResultError(f"the result has schema {data['schema']!r}, this version of Lineal reads schema {SCHEMA}")
         kind = cls.model_fields["kind"].default if "kind" in cls.model_fields else None
         if data.get("kind") != kind:
             raise ResultError(f"the result is of the kind {data.get('kind')!r}, wanted: {kind!r}")
         try:
-            return cls.model_validate(data)
+            record = cls.model_validate(data)
         except ValidationError as error:
             first = error.errors()[0]
             raise ResultError(f"the result is broken at {'.'.join(map(str, first['loc'])) or 'top level'}: {first['msg']}") from None
+        if (doubt := record.doubt()) is not None:
+            raise ResultError(f"the result contradicts itself: {doubt}")
+        return record
+
+    def doubt(self) -> str | None:
+        """Return what contradicts itself in the record, with the field's name, or None."""
+        return None
 
     def __eq__(self, other: object) -> bool:
         """Compare what would be stored."""

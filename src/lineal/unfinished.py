@@ -41,6 +41,8 @@ class Unfinished:
             begun = json.loads(first)
         except (OSError, ValueError, RecursionError) as error:
             raise OptionError(f"{self.path} is not readable as an interrupted run: {error}; remove it to start anew") from None
+        if not isinstance(begun, dict):
+            raise OptionError(f"{self.path} does not begin as an interrupted run; remove it to start anew")
         for name in settings:
             if begun.get(name) != settings[name]:
                 raise OptionError(
