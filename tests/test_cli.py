@@ -183,6 +183,19 @@ def test_a_file_explains_every_line_and_equal_lines_once(
     assert (tmp_path / "all.html").read_text().count("<article") == 4
 
 
+def test_a_line_that_cannot_be_explained_loses_no_other(classifier: str, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    other, long = "the ending was a mess", "very " * 100 + "long"
+    (tmp_path / "texts.txt").write_text(f"{TEXT}\n{long}\n{other}\n{TEXT}\n", encoding="utf-8")
+    assert run("explain", classifier, "--file", tmp_path / "texts.txt", "--out", tmp_path / "all.jsonl", "--device", "cpu") == 2
+    assert "not explained: 'very very" in (said := capsys.readouterr().err)
+    assert "the model reads" in said
+    records = [lineal.Attribution.from_dict(json.loads(line)) for line in (tmp_path / "all.jsonl").read_text().splitlines()]
+    assert [record.texts for record in records] == [(TEXT,), (other,), (TEXT,)]
+    (tmp_path / "texts.txt").write_text(f"{long}\n{long} too\n", encoding="utf-8")
+    assert run("explain", classifier, "--file", tmp_path / "texts.txt", "--out", tmp_path / "none.jsonl", "--device", "cpu") == 2
+    assert not (tmp_path / "none.jsonl").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [((), "not neither"), ((TEXT, "--file", "x.txt"), "not both"), (("--file", "no-such-file.txt"), "not readable")],

@@ -419,7 +419,8 @@ def _numbered(error: Exception, row: int) -> Exception:
 
 
 def _said(text: Any) -> str:
-    return text if isinstance(text, str) else repr(text)
+    whole = text[0] if isinstance(text, tuple) and len(text) == 1 else text
+    return whole if isinstance(whole, str) else repr(text)
 
 
 def _menu(case: Case) -> list[tuple[Problem, Schedule]]:

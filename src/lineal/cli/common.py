@@ -23,6 +23,9 @@ from lineal.visible import one_line, visible
 NOT_CONVERGED = 3
 """Exit code of `--strict` when a result did not converge. Errors exit with 2, like wrong usage."""
 
+FAILED = 2
+"""Exit code of every error."""
+
 By = Literal["token", "word", "sentence", "region"]
 
 ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="Alias (see `lineal models`), folder, GGUF file, or Hugging Face hub id.")]

@@ -10,6 +10,7 @@ import typer
 from lineal.attribution import Attribution
 from lineal.cli import common, groups
 from lineal.errors import OptionError
+from lineal.failure import Failure
 
 
 @groups.takes_groups
@@ -40,6 +41,8 @@ def explain(
 ) -> None:
     """Explain a text, or every line of a file: what each token adds to what the model says, and how sure the numbers are.
 
+    A line of a file that cannot be explained is named on standard error, and all others are explained; the exit code is then 2.
+
     Targets: self, similar:TEXT (encoders); label, label:NAME, labels (classifiers); next, token:" word" (language models); word:WORD,
     entities (token classifiers); answer (question answering: TEXT the question, TEXT2 the text); zero-shot:LABEL; fill (masked models).
     """
@@ -57,14 +60,26 @@ def explain(
     wanted = _target(target, unit, loaded, texts[0][1] if pair else None)
     texts = [text[:1] for text in texts] if pair else texts
     asked = texts if messages is not None else list(dict.fromkeys(texts))
+    session = Session(loaded, wanted, baseline, options)
     with common.working("Following the path from baseline to text …"):
-        done = list(Session(loaded, wanted, baseline, options).run(asked))
+        found = list(session.run(asked) if len(asked) == 1 else session.attempt(asked))
+    done = [one for one in found if not isinstance(one, Failure)]
+    failed = [one for one in found if isinstance(one, Failure)]
+    if failed:  # the others are not lost for it
+        lost = [asked[one.row] for one in failed]
+        asked, texts = [text for text in asked if text not in lost], [text for text in texts if text not in lost]
+        for one in failed:
+            typer.echo(f"lineal: not explained: {one.text[:60]!r}: {one.message}", err=True)
+        if not done:
+            raise typer.Exit(common.FAILED)
     order, panels = [asked.index(text) for text in texts], []
     if trust:
         checks = common.examined(asked, lambda one: examine(loaded, one, wanted, baseline=baseline, **how)[1], quiet=delivery.as_json)
         panels = [checks[i] for i in order]
     delivered = [done[i] for i in order]
     common.deliver(delivered if file is not None else delivered[0], panels=panels, **groups.settings(delivery))
+    if failed:
+        raise typer.Exit(common.FAILED)
 
 
 def _texts(text: str | None, text2: str | None, file: Path | None, messages: Path | None) -> list[Any]:
