@@ -159,6 +159,15 @@ def test_running_out_of_memory_recomputes_before_it_gives_up(model: CausalLM, mo
         lineal.explain(model, TEXT, **GAUSS)
 
 
+def test_memory_that_runs_out_while_it_is_measured_is_said(model: CausalLM, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(self: CausalLM, features: Any, embeds: Any, positions: Any) -> torch.Tensor:
+        raise RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`")
+
+    monkeypatch.setattr(CausalLM, "run", none)
+    with pytest.raises(MemoryLimitError, match=r"a gradient of tiny llama over 3 × 16 tokens does not fit in memory on cpu.*4 bit"):
+        lineal.explain(model, TEXT)
+
+
 def test_a_language_model_without_a_gradient_is_said(model: CausalLM) -> None:
     model.module.model.forward = torch.no_grad()(model.module.model.forward)
     with pytest.raises(ModelError, match="answers without a gradient"):

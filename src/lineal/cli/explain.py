@@ -69,7 +69,7 @@ def explain(
         lost = [asked[one.row] for one in failed]
         asked, texts = [text for text in asked if text not in lost], [text for text in texts if text not in lost]
         for one in failed:
-            typer.echo(f"lineal: not explained: {one.text[:60]!r}: {one.message}", err=True)
+            common.say(f"lineal: not explained: {one.text[:60]!r}: {one.message}", err=True)
         if not done:
             raise typer.Exit(common.FAILED)
     order, panels = [asked.index(text) for text in texts], []

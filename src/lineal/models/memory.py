@@ -13,8 +13,9 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from lineal.errors import MemoryLimitError
 from lineal.kept import Kept
-from lineal.models.base import TextModel, differentiable
+from lineal.models.base import TextModel, differentiable, is_out_of_memory
 from lineal.models.lease import layers, lease
 
 PROBE, ROWS, READ = 16, 3, 4
@@ -64,7 +65,13 @@ def measure(model: TextModel, recompute: bool = False) -> Memory:
     The peak is taken to be linear in tokens and read positions. It is not where attention keeps its t × t weights (attn_implementation
     "eager"): long texts then need more.
     """
-    known = _measured.get(model.module, recompute, lambda: _measure(model, recompute))
+    try:
+        known = _measured.get(model.module, recompute, lambda: _measure(model, recompute))
+    except (RuntimeError, MemoryError, OSError) as error:
+        if not is_out_of_memory(error):
+            raise
+        said = f"a gradient of {model.card.name} over {ROWS} × {PROBE} tokens does not fit in memory on {model.device}"
+        raise MemoryLimitError(f"{said}; load the model in a smaller dtype or in 4 bit, or free memory") from None
     return Memory(*known, free(model.device), OVERHEAD[recompute])
 
 
