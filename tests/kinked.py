@@ -21,7 +21,7 @@ import lineal
 from lineal import targets
 from lineal.field import Answer, Problem, Request, evaluate
 from lineal.models import TextModel
-from lineal.models.base import evaluating
+from lineal.models.lease import lease
 from lineal.options import Options
 from lineal.paths import Straight
 from lineal.session import Session
@@ -283,7 +283,7 @@ class Line:
     def _answers(self, alphas: Floats, outputs: Any) -> list[Answer]:
         numbers = len(alphas) * self.problem.path.at([0.0])[0].numel()
         blocks = np.array_split(alphas, -(-numbers // 400_000))
-        with evaluating(self.model.module):
+        with lease(self.model.module):
             return [evaluate(self.model, [Request(self.problem, tuple(block), outputs)])[0] for block in blocks if len(block)]
 
 
