@@ -286,3 +286,17 @@ def test_a_generation_goes_on_from_token_ids() -> None:
     )
     assert ids.targets == plain.targets
     np.testing.assert_array_equal(ids.scores, plain.scores)
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        (lambda: targets.next_token(rank="2"), "rank is '2'"),
+        (lambda: targets.next_token(unit=None), "unit is None"),
+        (lambda: targets.label(1.5), r"label is 1\.5"),
+        (lambda: targets.word_label(3), "word is 3"),
+    ],
+)
+def test_fields_of_targets_have_kinds_too(target: Callable[[], Any], message: str) -> None:
+    with pytest.raises(OptionError, match=message):
+        lineal.explain(fakes.FakeModel(fakes.smooth), "a film", target())

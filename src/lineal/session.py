@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, is_dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal, get_args
 
@@ -33,6 +33,7 @@ from lineal.paths import Path, Straight
 from lineal.quadrature.contract import Integral, Schedule, Stop
 from lineal.quadrature.points import Ends
 from lineal.tangents import Mode
+from lineal.typed import check_fields
 
 PREFIX_FROM = 8
 """Leading tokens that do not move from which running them once pays for the three passes it costs."""
@@ -508,6 +509,8 @@ def _target(target: Any, model: TextModel) -> targets.Target:
         raise OptionError(
             f"a target is a spelling ({listing(specs.TARGET_HELP)}) or a value of lineal.targets, not {type(target).__name__}"
         )
+    if is_dataclass(target):
+        check_fields(target)
     return target  # type: ignore[no-any-return]
 
 
