@@ -284,7 +284,8 @@ class Pairs:
         """Return the integral of each problem, and the seconds it took."""
         o = self.options
         tasks = [
-            (replace(problem, mode=mode), specs.schedule(o.rule, tol, o.max_evaluations, (0.0, 1.0), pooled=True)) for problem in problems
+            (replace(problem, mode=mode), specs.schedule(o.rule, tol, o.max_evaluations, (0.0, 1.0), True, session.epsilon))
+            for problem in problems
         ]
         return [(done.integral, done.seconds) for done in attempt(session.model, tasks, session.budget)]
 

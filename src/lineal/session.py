@@ -27,6 +27,7 @@ from lineal.models import TextModel, load, memory
 from lineal.models.base import GENERATIVE, Encoded, check_differentiable, check_fidelity
 from lineal.models.causal import CausalLM, Prefix
 from lineal.models.layer import Entered
+from lineal.models.rounding import spacing
 from lineal.objectives import NO_BRANCHES, Objective, SequenceScore, branches
 from lineal.options import Options, lists_options, options_from
 from lineal.paths import Path, Straight
@@ -132,6 +133,7 @@ class Session:
         self.baseline = baselines.resolve(baseline, model)
         self.start = self.baseline.bind(model)
         self.objective = self.target.bind(model)
+        self.epsilon = spacing(model)
         self.checked: dict[int, bool] = {}
         self.prefixes: dict[tuple[int, ...], Prefix | None] = {}
         self.entry = None if options.layer is None else Entered(model, options.layer)
@@ -286,7 +288,7 @@ class Session:
     def schedule_for(self, path: Path, share: float = 1.0) -> Schedule:
         """Return a fresh schedule for a path, as the options ask for, to `share` times the tolerance."""
         o = self.options
-        return specs.schedule(o.rule, share * o.tol, o.max_evaluations, path.breaks)
+        return specs.schedule(o.rule, share * o.tol, o.max_evaluations, path.breaks, epsilon=self.epsilon)
 
     def _moving(self, encoded: Encoded) -> list[bool]:
         released = () if self.options.hold_special else ("special",)

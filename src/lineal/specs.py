@@ -12,6 +12,7 @@ from lineal import spellings, targets
 from lineal.errors import OptionError, listing, unknown
 from lineal.objectives import SimilarityName, Unit
 from lineal.quadrature import Adaptive, Fixed, Nested, Schedule
+from lineal.quadrature.rounded import PROBES, Rounded
 from lineal.quadrature.rules import RULES
 from lineal.quadrature.vertices import SIDES, Vertices
 from lineal.spellings import Argument, Row
@@ -278,12 +279,18 @@ def write_rule(name: str, points: int | None) -> str:
     return name if points is None else f"{name}:{points}"
 
 
-def schedule(rule: str, tol: float, max_evaluations: int, breaks: tuple[float, ...], pooled: bool = False) -> Schedule:
+def schedule(
+    rule: str, tol: float, max_evaluations: int, breaks: tuple[float, ...], pooled: bool = False, epsilon: float = 0.0
+) -> Schedule:
     """Return a fresh schedule from "adaptive", "nested", "NAME:POINTS" (a fixed rule, per straight piece of the path), or one of "left",
     "right" and "trapezoid" alone (one point per vertex of a path with kinks, as published for Discretized IG).
 
-    pooled: the outputs are the components of one vector per token; see `lineal.quadrature.Adaptive`.
+    pooled: the outputs are the components of one vector per token; see `lineal.quadrature.Adaptive`. epsilon: spacing of the model's
+    numbers around 1 where it is coarse (`lineal.models.rounding`); rounding is then part of the error: see `lineal.quadrature.rounded`.
     """
+    if epsilon and rule not in SIDES:
+        plain = schedule(rule, tol, max(1, max_evaluations - 2 * PROBES), breaks, pooled)
+        return Rounded(plain, epsilon, tol, breaks, pooled)
     name, points = read_rule(rule)
     if points is not None:
         return Fixed(RULES[name](points), tol=tol, breaks=breaks, pooled=pooled)
