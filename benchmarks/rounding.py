@@ -1,15 +1,26 @@
-"""Prints the true error beside the stated one for models in bfloat16 and float16; the truth is the same rounded weights in float64.
+"""Prints the noise of derivatives, and the true error beside the stated one, for models in bfloat16 and float16.
 
-    python benchmarks/rounding.py
+The truth is the same rounded weights in float64. Names of models choose some of the cases:
+
+    python benchmarks/rounding.py [sentiment minilm smollm2]
 """
 
 from __future__ import annotations
 
 import copy
+import sys
+from typing import Any
 
 import numpy as np
 
 import lineal
+from lineal.field import Request, evaluate
+from lineal.models.lease import lease
+from lineal.options import Options
+from lineal.paths import Straight
+from lineal.session import Session
+
+POINTS = (np.arange(17) + 0.5) / 17
 
 TEXTS = (
     "Send back any unopened item within thirty days.",
@@ -24,18 +35,42 @@ CASES = (
 )
 
 
+def derivatives(model: Any, text: str, target: Any) -> Any:
+    """Return the token derivatives of the first output at POINTS, (m, t)."""
+    case = Session(model, target, None, Options()).case(text)
+    problem = case.problem(Straight(case.starts[0], case.end))
+    with lease(model.module):
+        (found,) = evaluate(model, [Request(problem, tuple(POINTS), np.array([True]))])
+    return found.derivatives[:, 0]
+
+
+def noise(coarse: Any, fine: Any, text: str, target: Any) -> tuple[float, float]:
+    """Return the noise of one point relative to its L1 norm, and how much of it is left in the mean over POINTS."""
+    exact = derivatives(fine, text, target)
+    wrong = derivatives(coarse, text, target) - exact
+    each = np.abs(wrong).sum(axis=1).mean()
+    return float(each / np.abs(exact).sum(axis=1).mean()), float(np.abs(wrong.mean(axis=0)).sum() / each)
+
+
 def main() -> None:
     for name, texts, target, most, dtypes in CASES:
+        if sys.argv[1:] and name not in sys.argv[1:]:
+            continue
         for dtype in dtypes:
             coarse = lineal.load(name, device="cpu", dtype=dtype)
             fine = copy.deepcopy(coarse)
             fine.module.double()
             for text in texts:
+                each, left = noise(coarse, fine, text, target)
+                print(f"{name} {dtype} noise of a point {each:.2%}, left in the mean of {len(POINTS)} points: {left:.2f} of it", flush=True)
                 stated = lineal.explain(coarse, text, target, max_evaluations=most)
                 exact = lineal.explain(fine, text, target, tol=1e-3, max_evaluations=400)
                 true = np.abs(stated.scores - exact.scores).sum() / exact.mass[0]
                 said = stated.error[0] / stated.mass[0]
-                print(f"{name} {dtype} true {true:.4f} stated {said:.4f} {stated.stop.name} {stated.evaluations} gradients: {text}", flush=True)
+                print(
+                    f"{name} {dtype} true {true:.4f} stated {said:.4f} {stated.stop.name} {stated.evaluations} gradients: {text}",
+                    flush=True,
+                )
 
 
 if __name__ == "__main__":
