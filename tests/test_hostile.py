@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import lineal
-from lineal import baselines, prompts, targets, trust
+from lineal import baselines, methods, prompts, targets, trust
 from lineal.errors import InputError, ModelError, OptionError, ResultError
 from lineal.models.gguf import converted
 from lineal.models.probe import CONFIG, save_probe
@@ -21,6 +21,7 @@ from lineal.pair_trust import examine_pair
 from lineal.unfinished import Unfinished
 from tests import tiny, tiny_gguf, tiny_lm
 from tests.families import FAMILIES, pooled
+from tests.fuzz.cases import command
 from tests.records import sample_records
 from tests.test_cli import run
 
@@ -211,3 +212,65 @@ def test_a_torn_gguf_file_is_one_error(tmp_path: Path) -> None:
         with pytest.raises(ModelError, match="cannot read"):
             converted(torn, tmp_path / "cache")
     assert not list((tmp_path / "cache").rglob("*"))
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii", "cp1252"])
+def test_a_terminal_of_few_characters_gets_the_result_with_its_signs(classifier: str, encoding: str) -> None:
+    shown = command(["explain", classifier, TEXT, "--rule", "gauss:12"], encoding=encoding)
+    assert shown.code == 0
+    assert "-0." in shown.out, "a minus that cannot be written is a hyphen, never a question mark"
+    record = command(["explain", classifier, "the tepid “movie” − 好", "--rule", "gauss:12", "--json"], encoding=encoding)
+    assert lineal.Attribution.from_dict(json.loads(record.out)).texts == ("the tepid “movie” − 好",)
+
+
+def test_a_page_that_was_written_before_an_error_is_named(tmp_path: Path) -> None:
+    stored = sample_records()["converged"].save(tmp_path / "a.json")
+    shown = command(["show", str(stored), "--by", "region", "--out", str(tmp_path / "a.html")])
+    assert shown.code == 2
+    assert (tmp_path / "a.html").exists() == ("written to" in shown.err)
+
+
+@pytest.mark.parametrize("name", ["\x00", "a\x00b", "./\x00"])
+def test_a_name_with_a_zero_byte_leads_nowhere(name: str) -> None:
+    with pytest.raises(ModelError):
+        lineal.load(name)
+
+
+@pytest.mark.parametrize(
+    ("kind", "call"),
+    [
+        ("classifier", lambda m: lineal.load(m.module, m.tokenizer, task=["text-classification"])),
+        ("classifier", lambda m: lineal.explain(m, TEXT, baseline=baselines.another_text(None))),
+        ("classifier", lambda m: lineal.explain(m, TEXT, baseline=baselines.another_text(iter(["a film"])))),
+        ("classifier", lambda m: lineal.explain(m, TEXT, baseline=baselines.random_words(10**30))),
+        ("classifier", lambda m: lineal.explain(m, TEXT, baseline=baselines.random_words(10**9))),
+        ("classifier", lambda m: lineal.load(m.module, m.tokenizer, device="hpu")),
+    ],
+)
+def test_more_arguments_of_another_kind(models: dict[str, Any], kind: str, call: Any) -> None:
+    with pytest.raises((InputError, OptionError)):
+        call(models[kind])
+
+
+@pytest.mark.parametrize(
+    ("kind", "call"),
+    [
+        ("classifier", lambda m: lineal.explain(m, TEXT, method=methods.ExpectedGradients(10**30))),
+        ("classifier", lambda m: lineal.explain(m, TEXT, method="smoothgrad-ig:samples=99999999999")),
+        ("classifier", lambda m: trust.examine(m, TEXT, seed=10**400)),
+        ("classifier", lambda m: lineal.explain(m, TEXT, targets.labels(np.array("text")))),
+        ("classifier", lambda m: lineal.explain(m, TEXT, targets.labels(3))),
+    ],
+)
+def test_numbers_beyond_any_machine(models: dict[str, Any], kind: str, call: Any) -> None:
+    with pytest.raises((InputError, OptionError)):
+        call(models[kind])
+
+
+def test_the_name_of_a_file_steers_no_terminal(tmp_path: Path) -> None:
+    (tmp_path / "m\x1bodel.gguf").write_bytes(b"GGUF" + b"\xff" * 60)
+    (tmp_path / "m\x1bodel").mkdir()
+    for name in ("m\x1bodel.gguf", "m\x1bodel", "no\x1bthing"):
+        shown = command(["explain", str(tmp_path / name), TEXT])
+        assert shown.code == 2
+        assert "\x1b" not in shown.err

@@ -28,6 +28,10 @@ Start = Callable[[Encoded], Tensor]
 SPECIAL = ("mask", "pad", "unk", "eos", "bos")
 
 
+MOST_SAMPLES = 10_000
+"""Random baselines of one text; all are in memory at once, and each is an integral of its own."""
+
+
 class Baseline(Protocol):
     """Names a starting point; `bind` prepares it once for a model."""
 
@@ -140,6 +144,11 @@ class AnotherText:
 
     text: str | tuple[str, ...]
 
+    def __post_init__(self) -> None:
+        """Check that there is a text, or one per text of a pair."""
+        if not isinstance(self.text, str):
+            object.__setattr__(self, "text", tuple(listed("text", self.text, "texts, or one text")))
+
     @property
     def name(self) -> str:
         """The text, shortened."""
@@ -199,8 +208,8 @@ class RandomWords:
     def __post_init__(self) -> None:
         """Check the numbers."""
         check_fields(self)
-        if self.samples < 1:
-            raise OptionError(f"random words need at least one sample, not {self.samples}")
+        if not 1 <= self.samples <= MOST_SAMPLES:
+            raise OptionError(f"random words need at least one sample, not {self.samples}; at most {MOST_SAMPLES} are drawn")
 
     @property
     def name(self) -> str:

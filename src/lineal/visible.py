@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
+import io
+import json
 import re
+from typing import TextIO
 
 _PICTURES: dict[int, int] = {code: 0x2400 + code for code in range(32) if chr(code) not in "\t\n"}
 _PICTURES |= {0x7F: 0x2421, 0x2028: 0x2424, 0x2029: 0x2424}
@@ -24,3 +28,48 @@ def one_line(text: str) -> str:
 def escaped(document: str) -> str:
     """Return a JSON document with the same meaning and no such characters: they can only stand inside its strings."""
     return _IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", document)
+
+
+_NEAREST = {
+    "-": "−–─",
+    "|": "│▏▕",
+    "+": "├└┌┐┘┤┬┴┼",
+    '"': "“”„",
+    "'": "‘’′",
+    ".": "…·",
+    "x": "×✗",
+    "/": "÷",
+    "~": "±",
+    "<": "≤←",
+    ">": "≥→",
+}
+_NEAREST |= {"!": "≠⚠", "^": "↑", "v": "↓✓", "\\": "∖", "#": "█▉▊▋▌▍▎▐", "a": "α", "0": "₀", "1": "₁¹", "2": "₂²", "3": "³"}
+_PLAIN = {ord(character): nearest for nearest, characters in _NEAREST.items() for character in characters}
+"""Characters of the views, and the one that stands for each where a terminal has no better."""
+PLAIN = "lineal.plain"
+"""The name under which `codecs` knows this way to write what an encoding does not have: the nearest ASCII character, else ?."""
+
+
+def _nearest(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    nearest = error.object[error.start : error.end].translate(_PLAIN)
+    return "".join(character if character.isascii() else "?" for character in nearest), error.end
+
+
+codecs.register_error(PLAIN, _nearest)
+
+
+def writes_anything(stream: TextIO) -> None:
+    """Let a stream write characters that its encoding does not have as their nearest ones, where it would have raised."""
+    if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+        stream.reconfigure(errors=PLAIN)
+
+
+def encodable(document: str, encoding: str | None) -> str:
+    """Return a JSON document with the same meaning, as ASCII where the encoding lacks one of its characters."""
+    try:
+        document.encode(encoding or "utf-8")
+    except UnicodeEncodeError:
+        return re.sub(r"[^\x00-\x7f]", lambda found: json.dumps(found[0])[1:-1], document)
+    return document

@@ -17,6 +17,7 @@ from lineal.models.probe import save_probe
 from lineal.record import Record
 from tests import families, records, tiny, tiny_lm
 from tests.fuzz import values
+from tests.fuzz.cases import contradictions
 
 KINDS = ("classifier", "encoder", "decoder", "tagger", "reader", "masked", "seq2seq", "probe")
 
@@ -109,7 +110,7 @@ class Workspace:
         text, other = values.TEXTS[0], values.TEXTS[1]
         fast = {"rule": "gauss:4"}
         return {
-            **records.sample_records(),
+            **{name: record for name, record in records.sample_records().items() if not contradictions(record)},
             "choice": lineal.explain(self.model("decoder"), "The man works as a", "choice: doctor, nurse", **fast),
             "generation": lineal.explain_generation(self.model("decoder"), "The man works", 2, **fast),
             "chat": lineal.explain(self.model("decoder"), messages=[{"role": "user", "content": "The man"}], **fast),

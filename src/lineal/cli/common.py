@@ -18,7 +18,7 @@ from lineal.attribution import Attribution
 from lineal.errors import InputError, OptionError
 from lineal.files import write_whole
 from lineal.record import Record
-from lineal.visible import one_line, visible
+from lineal.visible import encodable, one_line, visible
 
 NOT_CONVERGED = 3
 """Exit code of `--strict` when a result did not converge. Errors exit with 2, like wrong usage."""
@@ -150,6 +150,11 @@ def say(text: str, err: bool = False) -> None:
     typer.echo(visible(text), err=err)
 
 
+def print_json(document: str) -> None:
+    """Print a JSON document so that it means the same in whatever encoding standard output has."""
+    typer.echo(encodable(document, sys.stdout.encoding))
+
+
 def working(what: str) -> Status:
     """Return a context that shows `what` beside a spinner on standard error while it lasts."""
     return Console(stderr=True).status(Text(one_line(what)))
@@ -219,13 +224,17 @@ def written(records: Record | Sequence[Attribution], out: Path | None, by: By, p
     """Write records where asked, whatever becomes of showing them; and show them, whatever becomes of writing."""
     from lineal import views
 
+    done = False
     try:
         if out is not None:
             views.save(records, out, by=by, panels=panels)
+            done = True
     finally:
-        yield
-    if out is not None:
-        say(f"written to {out}", err=True)
+        try:
+            yield
+        finally:
+            if done:
+                say(f"written to {out}", err=True)
 
 
 def deliver(
@@ -244,7 +253,7 @@ def deliver(
     with written(records, out, by, panels):
         for record in several:
             if as_json:
-                typer.echo(record.to_json(indent=1 if len(several) == 1 else None))
+                print_json(record.to_json(indent=1 if len(several) == 1 else None))
             else:
                 Console().print(views.render(record, by=by))
     if strict and not all(record.converged for record in several):

@@ -23,6 +23,7 @@ from lineal.cli.pair import pair
 from lineal.cli.probe import probe
 from lineal.cli.show import show
 from lineal.errors import LinealError
+from lineal.visible import writes_anything
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 for command in (explain, generate, liar, pair, match, interactions, compare, evaluate, show, models, demo, probe):
@@ -45,6 +46,8 @@ def options(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; `arguments` defaults to the process's own."""
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # 8-bit layers warn of a cast to float16 at every product
+    for stream in (sys.stdout, sys.stderr):
+        writes_anything(stream)
     try:
         app(args=None if arguments is None else list(arguments), prog_name="lineal")
     except LinealError as error:

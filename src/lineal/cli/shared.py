@@ -73,7 +73,7 @@ def deliver(
     """
     with common.written(record, out, by, panels):
         if as_json:
-            typer.echo(record.to_json(indent=1))
+            common.print_json(record.to_json(indent=1))
         else:
             Console().print(_render(record, by))
     if strict and not record.converged:

@@ -132,7 +132,7 @@ def load(
     folder that cannot be read (truncated or misshapen weights, a probe without an encoder), that has no vocabulary, or that lacks weights
     (it lists them).
     """
-    if task is not None and task not in TASKS:
+    if task is not None and (not isinstance(task, str) or task not in TASKS):
         raise OptionError(f"unknown task {task!r}; choose one of {listing(TASKS)}")
     device = None if device is None else _usable(device)
     large = _large(device_map, load_in_4bit, load_in_8bit, _dtype(dtype), device or _best_device())
@@ -282,6 +282,8 @@ def _resolve(name: str) -> str | Path:
         if not ALIASES[name].installed():
             raise ModelError(f"the alias {name!r} needs the package {ALIASES[name].package}; install it with pip")
         return ALIASES[name].locate()
+    if "\x00" in name:
+        raise ModelError(f"{name!r} is the name of no model: there is a zero byte in it")
     path = Path(name).expanduser()
     if path.is_dir():
         return path
@@ -377,7 +379,7 @@ def _usable(device: str | torch.device) -> torch.device:
     try:
         found = torch.device(device)
         torch.zeros(1, device=found).item()  # the meta device makes tensors, and keeps no values
-    except (RuntimeError, AssertionError, NotImplementedError, TypeError, ValueError) as error:
+    except Exception as error:  # AssertionError without CUDA, ModuleNotFoundError for hpu, RuntimeError for most
         here = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count())), *(["mps"] if torch.backends.mps.is_available() else [])]
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise OptionError(f"device {device!r} cannot be used here: {reason[:200]}; there is {listing(here)}") from None
