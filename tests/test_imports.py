@@ -53,7 +53,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "tangents": {"attention"},
     "heads": {"errors", "typed", "models", "objectives"},
     "continuations": {"errors", "models", "objectives"},
-    "targets": {"errors", "models", "objectives", "heads", "continuations"},
+    "targets": {"errors", "typed", "models", "objectives", "heads", "continuations"},
     "field": {"errors", "models", "objectives", "paths", "tangents"},
     "costs": {"kept", "models", "field", "paths", "tangents"},
     "integrate": {"errors", "models", "field", "quadrature"},

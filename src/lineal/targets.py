@@ -41,6 +41,7 @@ from lineal.objectives import (
     check_unit,
     in_unit,
 )
+from lineal.typed import listed
 
 __all__ = [
     "AnswerSpan",
@@ -192,7 +193,8 @@ class Labels:
     def bind(self, model: TextModel) -> Bound:
         """Look the labels up."""
         unit, head = check_unit(self.unit), _head(model)
-        classes = tuple(range(len(head.labels))) if self.labels is None else tuple(head.index(label) for label in self.labels)
+        named = None if self.labels is None else listed("labels", self.labels, kinds=(str, int))
+        classes = tuple(range(len(head.labels))) if named is None else tuple(head.index(label) for label in named)
         objective = ClassScore(classes, tuple(head.names[c] for c in classes), unit, head.activation)
         return lambda encoded: objective
 

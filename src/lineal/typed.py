@@ -38,9 +38,9 @@ def check_value(name: str, given: Any, *kinds: Any) -> None:
 
 
 def check_seed(seed: Any) -> None:
-    """Raise OptionError for a seed that is no whole number from 0 on."""
-    if not isinstance(seed, (int, np.integer)) or isinstance(seed, bool) or seed < 0:
-        raise OptionError(f"seed is {seed!r}; give a whole number from 0 on")
+    """Raise OptionError for a seed that is no whole number from 0 to 2⁶³ − 1."""
+    if not isinstance(seed, (int, np.integer)) or isinstance(seed, bool) or not 0 <= seed < 2**63:
+        raise OptionError(f"seed is {seed!r}; give a whole number from 0 to 2^63 − 1")
 
 
 def listed(name: str, given: Any, of: str = "names", *, kinds: tuple[type, ...] = (str,)) -> list[Any]:

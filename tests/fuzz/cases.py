@@ -23,7 +23,7 @@ import numpy as np
 from lineal.attribution import Attribution
 from lineal.cli.common import NOT_CONVERGED
 from lineal.cli.main import main
-from lineal.errors import LinealError
+from lineal.errors import LinealError, ResultError
 from lineal.record import Record
 
 EXITS = (0, 2, NOT_CONVERGED)
@@ -168,10 +168,12 @@ def contradictions(record: Any) -> list[str]:
     """Return what a record says of itself that is not so."""
     if not isinstance(record, Record):
         return [f"a {type(record).__name__} in place of a record"]
-    found = []
-    text = record.to_json()
-    if json.loads(text) != type(record).from_dict(json.loads(text)).to_dict():
-        found.append("what is stored is not what is read")
+    found, stored = [], json.loads(record.to_json())
+    try:
+        if type(record).from_dict(stored).to_dict() != stored:
+            found.append("what is stored is not what is read")
+    except ResultError as error:
+        found.append(str(error))
     if isinstance(record, Attribution):
         found += _unproven(record)
     return found

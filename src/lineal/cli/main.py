@@ -23,7 +23,7 @@ from lineal.cli.pair import pair
 from lineal.cli.probe import probe
 from lineal.cli.show import show
 from lineal.errors import LinealError
-from lineal.visible import writes_anything
+from lineal.visible import visible, writes_anything
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 for command in (explain, generate, liar, pair, match, interactions, compare, evaluate, show, models, demo, probe):
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         app(args=None if arguments is None else list(arguments), prog_name="lineal")
     except LinealError as error:
-        typer.echo(f"lineal: {error}", err=True)
+        typer.echo(visible(f"lineal: {error}"), err=True)
         sys.exit(2)
 
 

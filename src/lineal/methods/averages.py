@@ -19,6 +19,9 @@ from lineal.quadrature.contract import Integral, Schedule
 from lineal.quadrature.points import Ends
 from lineal.typed import check_fields
 
+MOST_SAMPLES = 10_000
+"""Integrals of one text that are averaged; all their starting points are in memory at once."""
+
 
 @dataclass(frozen=True)
 class SmoothGradIG:
@@ -150,4 +153,6 @@ def _joined(ends: Integral, parts: Sequence[Integral]) -> Integral:
 def _check_draws(samples: int, seed: int) -> None:
     if samples < 2:
         raise OptionError(f"samples is {samples}; a mean with a spread needs at least 2")
+    if samples > MOST_SAMPLES:
+        raise OptionError(f"samples is {samples}; at most {MOST_SAMPLES} integrals are averaged")
     check_seed(seed)
