@@ -9,33 +9,36 @@ from numpy.typing import NDArray
 
 from lineal.errors import OptionError
 from lineal.quadrature.contract import Ask, Bools, Floats, Integral, Stop
-from lineal.quadrature.mesh import Estimate, Mesh, joint, running_joint
+from lineal.quadrature.estimate import Estimate, root
+from lineal.quadrature.mesh import Mesh
 from lineal.quadrature.panels import check_tol, checked_breaks
 
 FIRST_CELLS = 8  # of the whole path in the first round; a piece between two breaks gets at least two
-KEEP = 0.7  # cells whose joint error stays below this share of the tolerance are left alone
+KEEP = 0.95  # cells whose joint error stays below this share of the tolerance are left alone
+ASIDE = 0.06  # the second round cuts cells so far from their middles: a feature in step with even points meets a point out of step
 GRADING = 4.0  # a cell more than so many times wider than its neighbour is halved with it, to keep the stencils sane
 NARROWEST = 2.0**-30  # no cell below this width is halved
 STALE, QUIET, SPREAD = 3, 0.03, 8  # noise: halved three times without gain, below 3 % of its cell or of F, in eight cells and more
-NOISE_GAIN = 8.0  # white noise moves the integral about eight times as much as the difference of two orders
+NOISE_GAIN = 16.0  # white noise moves the integral up to sixteen times as much as the difference of two orders
 
 
 class Adaptive:
     """Integrate each output to `tol` times its attribution mass Σ_i |A[c, i]|, with as few gradients as possible.
 
-    The first round asks for nine evenly spaced points (three or more per piece, where `breaks` cut the path). Every later round halves
-    all cells that carry the excess error, so that a few rounds suffice. The value is the integral of the local polynomials through
-    the six nearest points; nothing is ever rescaled to make the sum come out right.
+    The first round asks for nine evenly spaced points (three or more per piece, where `breaks` cut the path). Every later round cuts
+    all cells that carry the excess error, so that a few rounds suffice; the second cuts a little aside of the middle, and comes even where
+    the first seemed to be enough. The value is the integral of the local polynomials through the six nearest points; nothing is ever
+    rescaled to make the sum come out right.
 
-    The error bounds the L1 token error and the residual of each row: see `Mesh.estimate`. It was calibrated, not proved, and it cannot
-    know of a feature that hides between the points and changes F at none of them: two opposite spikes inside one cell.
+    The error bounds the L1 token error and the residual of each row: see `lineal.quadrature.estimate`. It was calibrated, not proved, and
+    it cannot know of a feature that hides between the points and changes F at none of them: spikes of several tokens that cancel.
 
     Outputs share the points and stop one by one; `Ask.outputs` tells which go on. With `pooled`, the outputs are the components of
     one vector per token: mass and error are Σ_tokens of the Euclidean norm over outputs, all end together, and each entry of
     `Integral.error` is that joint error, which also bounds every single row.
 
-    Stops: CONVERGED; BUDGET at `max_evaluations`, never exceeded; ROUNDING when halving gains nothing all along the path, or a
-    jump has been narrowed down to 2⁻³⁰; NOT_FINITE when a gradient or F is not a number somewhere, however small the gap around it became:
+    Stops: CONVERGED; BUDGET at `max_evaluations`, never exceeded; ROUNDING when halving gains nothing all along the path; JUMP when F
+    changes by more than the tolerance within 2⁻³⁰; NOT_FINITE when a gradient or F is not a number somewhere, however small the gap around it became:
     the value is then finite and lets the nearest finite point stand for the gap, the error counts the gap in full and may be infinite.
 
     tol: relative. max_evaluations: gradients, of this integration alone. breaks: kinks of the path, from 0 to 1; each side of a kink
@@ -52,6 +55,7 @@ class Adaptive:
             raise OptionError(f"max_evaluations is {max_evaluations}; the first round alone takes {len(self._mesh)}")
         self._ask: Ask | None = Ask(self._mesh.alphas, np.empty(0))
         self._splits: NDArray[np.int64] | None = None
+        self._points, self._rounds = self._mesh.alphas, 0
 
     def ask(self) -> Ask | None:
         """Return the next points, or None when every output has stopped."""
@@ -63,7 +67,8 @@ class Adaptive:
             self._mesh.begin(values, derivatives)
             self._prepare()
         else:
-            self._mesh.split(self._splits, values, derivatives)
+            self._mesh.split(self._splits, self._points, values, derivatives)
+        self._rounds += 1
         rows = np.arange(self._mesh.shape[0]) if self._pooled else np.flatnonzero(self._active)
         estimate = self._mesh.estimate(rows, self._pooled)
         self._watch_noise(estimate)
@@ -111,21 +116,24 @@ class Adaptive:
                 self._freeze(estimate, column, int(group), stop)
             else:
                 with np.errstate(divide="ignore", invalid="ignore"):
-                    urgency = np.maximum(urgency, np.where(wanted, estimate.errors[:, column] / goal, 0.0))
+                    urgency = np.maximum(urgency, np.where(wanted, np.maximum(estimate.errors[:, column] / goal, 1e-9), 0.0))
         return urgency
 
     def _wanted(self, estimate: Estimate, column: int, group: int) -> tuple[Bools, Stop | None]:
         """The cells one output wants halved, or the reason why it is done."""
         errors, dead, goal = estimate.errors[:, column], estimate.dead[:, column].any(), self._tol * estimate.mass[column]
         if estimate.error[column] <= goal:
+            if self._rounds == 1 and goal > 0 and not dead and len(self._mesh) < self._limit:
+                return np.arange(len(errors)) % 2 == 1, None  # even points alone certify nothing
             return errors > 0, Stop.NOT_FINITE if dead else Stop.CONVERGED
         stuck = self._stuck(estimate, column, group)
-        if joint(errors[stuck]) > goal or stuck.all():
-            return stuck, Stop.NOT_FINITE if dead else Stop.ROUNDING
+        if root(errors[stuck]) > goal or stuck.all():
+            jump = root(errors[self._mesh.widths <= NARROWEST]) > goal
+            return stuck, Stop.NOT_FINITE if dead else Stop.JUMP if jump else Stop.ROUNDING
         open_errors = np.where(stuck, 0.0, errors)
         order = np.argsort(open_errors)
         wanted = np.zeros_like(stuck)
-        wanted[order] = running_joint(open_errors[order]) > KEEP * goal
+        wanted[order] = np.sqrt(np.cumsum(open_errors[order] ** 2)) > KEEP * goal
         if not wanted.any():  # the whole is too far off, though no cell is: halve the worst
             wanted = (open_errors > 0) & (open_errors >= open_errors.max() / 2)
         if not wanted.any():
@@ -153,14 +161,15 @@ class Adaptive:
         self._stops[group], self._active[group] = stop, False
 
     def _next(self, urgency: Floats) -> Ask | None:
-        """Ask for the middles of the wanted cells and of the neighbours they would dwarf, the most urgent first if the budget is short."""
+        """Ask for points inside the wanted cells and the neighbours they would dwarf, the most urgent first if the budget is short."""
         if not self._active.any():
             return None
         cells = np.flatnonzero(_graded(urgency > 0, self._mesh))
         room = self._limit - len(self._mesh)
         self._splits = np.sort(cells[np.argsort(-urgency[cells], kind="stable")[:room]])
         outputs = None if self._pooled else self._active.copy()
-        return Ask(self._mesh.middles(self._splits), np.empty(0), outputs)
+        self._points = self._mesh.between(self._splits, ASIDE if self._rounds == 1 else 0.0)
+        return Ask(self._points, np.empty(0), outputs)
 
 
 def _graded(chosen: Bools, mesh: Mesh) -> Bools:

@@ -29,7 +29,11 @@ class Stop(Enum):
 
     CONVERGED = "converged: the estimated error is within the tolerance"
     BUDGET = "not converged: the evaluation budget ran out first; raise max_evaluations, or choose another baseline, target unit or hold"
-    ROUNDING = "not converged: the model's own rounding noise, or a jump of its answer, is larger than the tolerance; raise tol"
+    ROUNDING = "not converged: the model's own rounding noise is larger than the tolerance; raise tol"
+    JUMP = (
+        "not converged: F itself jumps on the path, and no gradient sees a jump (a router, top-k or quantised layer inside the model); "
+        "choose another baseline or target, or raise tol"
+    )
     NOT_FINITE = (
         "not converged: the gradient is not a finite number somewhere on the path; choose another baseline, or hold the first position"
     )
@@ -47,7 +51,7 @@ class Stop(Enum):
 
 
 FINER = {
-    "float32": ", or load the model in float64, which helps against rounding, but not against jumps (routers, quantised layers)",
+    "float32": ", or load the model in float64",
     "float16": ", or load the model in float32",
     "bfloat16": ", or load the model in float32",
 }

@@ -2,40 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lineal.quadrature.contract import Bools, Floats
+from lineal.quadrature.estimate import Estimate, Sizes, judge
 from lineal.quadrature.panels import inside, is_number
 from lineal.quadrature.stencils import cell_integrals
-
-# Calibrated on recorded fields and on closed forms, not derived; see docs/quadrature.md.
-SAFETY = 2.0  # on the root of the summed squares of the cells' errors
-TOTAL_SAFETY = 1.5  # on the residual of the whole: tokens that cancel hide a part of their error from it
-ONE_SIDED = 4.0  # the first and last cell of a piece see the integrand from one side only, and two orders agree there too easily
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """What a mesh of c cells says about r outputs, in g groups: one per output, or one in all where outputs are pooled.
-
-    value: (r, t). errors, shares: (c, g) error and L1 mass of each cell. scale: (g,) the largest |F| seen. mass, error: (g,) of the
-    whole. order_error: (g,) the part of the error by which two orders differ. dead: (c, g) how many ends of the cell, 0 to 2, have a
-    derivative or an F that is not finite.
-    """
-
-    value: Floats
-    errors: Floats
-    shares: Floats
-    scale: Floats
-    mass: Floats
-    error: Floats
-    order_error: Floats
-    dead: NDArray[np.int64]
-
 
 class Mesh:
     """Sorted nodes, those of one piece of the path after those of another; both sides of a break have a node of their own."""
@@ -78,49 +53,41 @@ class Mesh:
         same: Bools = np.diff(self._pieces[self.lefts]) == 0
         return same
 
-    def middles(self, cells: NDArray[np.int64]) -> Floats:
-        """(m,) the points that halve these cells."""
-        return self.nodes[self.lefts[cells]] + self.widths[cells] / 2
+    def between(self, cells: NDArray[np.int64], aside: float = 0.0) -> Floats:
+        """(m,) the middles of these cells, or points `aside` of their width nearer to the closer end of the path."""
+        middles = self.nodes[self.lefts[cells]] + self.widths[cells] / 2
+        return np.asarray(middles + aside * self.widths[cells] * np.sign(middles - 0.5))
 
     def begin(self, values: Floats, derivatives: Floats) -> None:
         """Take the answers at the first nodes."""
         self.values, self._derivatives = np.array(values, np.float64), np.array(derivatives, np.float64)
 
-    def split(self, cells: NDArray[np.int64], values: Floats, derivatives: Floats) -> None:
-        """Halve these cells; values and derivatives are the answers at their middles."""
+    def split(self, cells: NDArray[np.int64], points: Floats, values: Floats, derivatives: Floats) -> None:
+        """Cut these cells, each at its point; values and derivatives are the answers there."""
         at = self.lefts[cells] + 1
-        self.nodes = np.insert(self.nodes, at, self.middles(cells))
+        self.nodes = np.insert(self.nodes, at, points)
         self._pieces = np.insert(self._pieces, at, self._pieces[at - 1])
         self.values = np.insert(self.values, at, values, axis=0)
         self._derivatives = np.insert(self._derivatives, at, derivatives, axis=0)
 
     def estimate(self, rows: NDArray[np.int64], pooled: bool) -> Estimate:
-        """Return what is known about the outputs `rows`; the others are not looked at.
-
-        A cell's error e is the larger of its own residual, known exactly because F is, and the L1 distance of two orders. Where the
-        integrand is rough the signs of the cells' errors are unrelated and the whole has about √Σe²; where they agree, as along a
-        power law, the distance of the two orders' sums shows it. The error of the whole is the largest of SAFETY · √Σe², of that distance,
-        and of TOTAL_SAFETY · |residual of the whole|.
-        """
+        """Return what is known about the outputs `rows`; the others are not looked at. See `lineal.quadrature.estimate`."""
+        sizes = Sizes(pooled)
         f, derivatives = self.values[:, rows], self._derivatives[:, rows]
         f = np.where(is_number(f), f, np.nan)
         finite = np.isfinite(f) & is_number(derivatives).all(axis=-1)  # (n, r)
         if pooled:
             finite = np.repeat(finite.all(axis=1, keepdims=True), len(rows), axis=1)
-        size, norm = (_pooled_size, _pooled_norm) if pooled else (_size, np.abs)
         high, low = self._integrals(derivatives, finite)
-        value, steps = high.sum(axis=0), f[self.lefts + 1] - f[self.lefts]  # (r, t), (c, r)
-        differences = size(high - low)
-        differences[np.append(True, ~self.touching) | np.append(~self.touching, True)] *= ONE_SIDED
-        errors = np.maximum(_known(norm(high.sum(axis=-1) - steps)), differences)
-        whole = _known(norm(value.sum(axis=-1) - (f[-1] - f[0])))
+        ends = np.append(True, ~self.touching) | np.append(~self.touching, True)
+        errors, error, order_error = judge(high, low, f[self.lefts + 1] - f[self.lefts], ends, sizes)
         alive = finite[:, :1] if pooled else finite
         errors[:, ~alive.any(axis=0)] = np.inf
-        signed = size((high - low).sum(axis=0))
-        error = np.maximum(np.maximum(TOTAL_SAFETY * whole, signed), joint(errors))
-        scale = norm(np.nan_to_num(f)).max(axis=0)
+        error[~alive.any(axis=0)] = np.inf
+        value = high.sum(axis=0)
+        scale = sizes.outputs(np.nan_to_num(f)).max(axis=0)
         dead = 2 - alive[self.lefts].astype(np.int64) - alive[self.lefts + 1]
-        return Estimate(value, errors, size(high), scale, size(value), error, joint(differences), dead)
+        return Estimate(value, errors, sizes.tokens(high), scale, sizes.tokens(value), error, order_error, dead)
 
     def _integrals(self, derivatives: Floats, finite: Bools) -> tuple[Floats, Floats]:
         """(c, r, t) high and low; outputs that lack the same nodes go together, nearly always all of them."""
@@ -155,36 +122,3 @@ def _bridged(nodes: Floats, samples: Floats, alive: Bools) -> tuple[Floats, Floa
         high[cell] = (nodes[cell + 1] - nodes[cell]) * samples[nearest]
     return high, low
 
-
-def joint(errors: Floats) -> Floats:
-    """Return (g,): the error of the sum of cells (c, g) whose errors have unrelated signs."""
-    root: Floats = SAFETY * np.sqrt((errors**2).sum(axis=0))
-    return root
-
-
-def running_joint(errors: Floats) -> Floats:
-    """Return (c,): the joint error of the first one, two, three … of the cells (c,)."""
-    roots: Floats = SAFETY * np.sqrt(np.cumsum(errors**2))
-    return roots
-
-
-def _known(residual: Floats) -> Floats:
-    return np.where(np.isnan(residual), np.inf, residual)
-
-
-def _size(rows: Floats) -> Floats:
-    """(…, k): Σ over tokens of |x|."""
-    total: Floats = np.abs(rows).sum(axis=-1)
-    return total
-
-
-def _pooled_size(rows: Floats) -> Floats:
-    """(…, 1): Σ over tokens of the Euclidean norm over outputs."""
-    total: Floats = np.sqrt((rows**2).sum(axis=-2)).sum(axis=-1, keepdims=True)
-    return total
-
-
-def _pooled_norm(rows: Floats) -> Floats:
-    """(…, 1): Euclidean norm over outputs."""
-    total: Floats = np.sqrt((rows**2).sum(axis=-1, keepdims=True))
-    return total
