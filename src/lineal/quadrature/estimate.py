@@ -22,12 +22,13 @@ from lineal.quadrature.contract import Bools, Floats
 
 # Tuned on closed forms and on one half of the recorded fields; see docs/quadrature.md.
 DIFFERENCES = 0.8  # on the root of the summed squares of the cells' differences
-LONE, SPOT = 3.0, 2.6  # differences that sit in one spot (2.6 cells, as around a lone jump) may be three times too small on top of that
+LONE, SPOT = 20.0, 2.6  # on top of it in doubt, where differences sit in one spot: 2.6 cells, as around a lone jump that F does not show
 ONE_SIDED = 4.0  # the first and last cell of a piece see the integrand from one side only, and two orders agree there too easily
 RESIDUALS = 1.2  # on the root of the summed squares of the cells' residuals
 WINDOW = 6  # cells whose residuals are summed: the errors that polynomials make beside a rough place cancel within it
 CALIBRATED = 4.5  # on the root of the summed squares of the windows' residuals, divided by the alignment
-FEW = 1.0  # added to that factor, times 1 for one spot, ½ for two …, once residuals are twice the differences: few spots say little
+FEW = 1.0  # added in doubt: once that factor for one spot, half of it for two …, since few residuals say little
+ALIGNED = 0.4  # above, residuals are trusted; below half of it they are in full doubt
 LEAST_ALIGNMENT = 0.01  # times 1/√t, which is what unrelated signs give
 UNSEEN, MOST_UNSEEN = 4.0, 2.0  # a residual beyond four differences was seen by no node: it counts more, up to 2√t fold
 TOTAL = 1.5  # on the residual of the whole: tokens that cancel hide a part of their error from it
@@ -84,14 +85,13 @@ def judge(high: Floats, low: Floats, steps: Floats, edges: Bools, sizes: Sizes) 
     """
     residuals, apart = high.sum(axis=-1) - steps, high - low  # (c, r), (c, r, t)
     gaps, seen = sizes.outputs(residuals), sizes.tokens(apart)  # (c, g)
+    spots, alignment = _spots(seen), _alignment(sizes.outputs(apart.sum(axis=-1)), seen, high.shape[-1])
+    doubt = np.clip(2.0 * (1.0 - alignment / ALIGNED), 0.0, 1.0)
     differences = np.where(edges[:, None], ONE_SIDED, 1.0) * seen
-    spots = _spots(seen)
-    rough = DIFFERENCES * np.maximum(1.0, LONE / spots**2) * differences
+    rough = DIFFERENCES * np.maximum(1.0, doubt * LONE / spots**1.5) * differences
     rough = np.maximum(rough, CALIBRATED * _unseen(gaps, seen, high.shape[-1]))
-    alignment = _alignment(sizes.outputs(apart.sum(axis=-1)), seen, high.shape[-1])
-    windows = root(sizes.outputs(_windows(residuals))) / np.sqrt(WINDOW) / alignment
-    few = FEW / spots * np.clip(windows / np.maximum(root(seen), TINY) - 1.0, 0.0, 1.0)
-    calibrated = (CALIBRATED + CALIBRATED * few) * windows
+    windows = root(sizes.outputs(_windows(residuals))) / np.sqrt(WINDOW)
+    calibrated = CALIBRATED * (1.0 + FEW * doubt / spots) * windows / alignment
     shares = np.maximum(gaps / alignment, seen)
     errors = np.maximum.reduce([rough, RESIDUALS * gaps, shares * calibrated / np.maximum(root(shares), TINY)])
     total, signed = TOTAL * sizes.outputs(residuals.sum(axis=0)), sizes.tokens(apart.sum(axis=0))

@@ -12,6 +12,7 @@ from lineal.quadrature.estimate import Estimate, Sizes, judge
 from lineal.quadrature.panels import inside, is_number
 from lineal.quadrature.stencils import cell_integrals
 
+
 class Mesh:
     """Sorted nodes, those of one piece of the path after those of another; both sides of a break have a node of their own."""
 
@@ -121,4 +122,3 @@ def _bridged(nodes: Floats, samples: Floats, alive: Bools) -> tuple[Floats, Floa
         nearest = living[np.argmin(np.abs(nodes[living] - (nodes[cell] + nodes[cell + 1]) / 2))]
         high[cell] = (nodes[cell + 1] - nodes[cell]) * samples[nearest]
     return high, low
-
