@@ -38,7 +38,7 @@ class Adaptive:
     `Integral.error` is that joint error, which also bounds every single row.
 
     Stops: CONVERGED; BUDGET at `max_evaluations`, never exceeded; ROUNDING when halving gains nothing all along the path; JUMP when F
-    changes by more than the tolerance within 2⁻³⁰; NOT_FINITE when a gradient or F is not a number somewhere, however small the gap around it became:
+    changes by more than the tolerance within 2⁻³⁰; NOT_FINITE when a gradient or F is not a number somewhere, however small the gap:
     the value is then finite and lets the nearest finite point stand for the gap, the error counts the gap in full and may be infinite.
 
     tol: relative. max_evaluations: gradients, of this integration alone. breaks: kinks of the path, from 0 to 1; each side of a kink

@@ -4,10 +4,10 @@ Three kinds of evidence, each of which the others lack:
 
 - the *difference* of two orders, a vector over tokens. Where the integrand is smooth it overstates the error of the higher order; where it
   jumps, it is a fixed share of the jump whatever the place of the jump in its cell: too small, by a factor of up to eleven in that cell.
-- the *residual* of a cell, known exactly, since F is known at both ends. It is the sum of the tokens' errors, so it knows the size of the
-  error, but a part of it cancels between tokens.
-- the *alignment* of the tokens' differences, |Σ_i difference_i| / Σ_i |difference_i|, says how much of a sum cancels. Residuals divided by it
-  are errors over all tokens: F calibrates what the differences have measured in kind.
+- the *residual* of a cell, known exactly, since F is known at both ends. It is the sum of the tokens' errors, so it knows how large they
+  are, but a part of it cancels between tokens.
+- the *alignment* of the tokens' differences, |Σ_i difference_i| / Σ_i |difference_i|, says how much of a sum cancels. Residuals divided by
+  it are errors over all tokens: F calibrates what the differences have measured in kind. Where it is small there is little to go by.
 
 Shapes: c cells, r outputs, t tokens; g groups: one per output, or a single one where outputs are pooled.
 """
@@ -102,18 +102,18 @@ def judge(high: Floats, low: Floats, steps: Floats, edges: Bools, sizes: Sizes) 
 def _spots(seen: Floats) -> Floats:
     """(g,) over how many places the differences (c, g) are spread, 1 and more: a participation ratio, in units of what one jump makes."""
     spread = (seen**2).sum(axis=0) ** 2 / np.maximum((seen**4).sum(axis=0), TINY)
-    return np.maximum(1.0, spread / SPOT)
+    return np.asarray(np.maximum(1.0, spread / SPOT))
 
 
 def _unseen(gaps: Floats, seen: Floats, tokens: int) -> Floats:
-    """(c, g) residuals that no difference explains, raised as if the tokens' errors had unrelated signs; 0 where differences explain them."""
+    """(c, g) residuals that no difference explains, raised as if the tokens' errors had unrelated signs; 0 for all others."""
     raised = np.clip(gaps / np.maximum(UNSEEN * seen, TINY), 1.0, MOST_UNSEEN * np.sqrt(tokens))
     return np.where(raised > 1, raised * gaps, 0.0)
 
 
 def _alignment(sums: Floats, seen: Floats, tokens: int) -> Floats:
     """(g,) which part of the differences is left when tokens are summed, between 0 and 1; 1 where there are no differences."""
-    alignment = root(sums) / np.maximum(root(seen), TINY)
+    alignment: Floats = root(sums) / np.maximum(root(seen), TINY)
     return np.where(alignment > 0, np.clip(alignment, LEAST_ALIGNMENT / np.sqrt(tokens), 1.0), 1.0)
 
 
