@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 import lineal
 from lineal.attention import Mathematical
 from lineal.costs import costs
+from lineal.methods.dig import DIG
 from lineal.models import LinearProbe, TextModel, load
 from lineal.models.base import tokenise
 from lineal.models.lease import hooked, lease
@@ -72,8 +74,9 @@ def two() -> Models:
 
 
 @pytest.fixture(autouse=True)
-def impatient() -> Iterator[None]:
+def impatient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let threads take turns thousands of times a second, so that what can collide does."""
+    monkeypatch.setenv("LINEAL_CACHE", str(tmp_path))
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
     yield
@@ -93,6 +96,7 @@ CALLS: dict[str, Callable[[Models, int], Any]] = {
     "probe": explained("probe", "label:y"),
     "label": explained("classifier", "label:L1", truncate=True),
     "layer": explained("classifier", "label:L1", truncate=True, layer=0, baseline="pad"),
+    "words": explained("probe", "label:y", method=DIG(steps=3, neighbours=5)),
     "next": explained("decoder", "next"),
     "recompute": explained("decoder", "next", recompute=True),
     "layer, recompute": explained("decoder", "next", layer="model.layers.1.self_attn", recompute=True),
@@ -113,6 +117,7 @@ def together(*lists: Sequence[Callable[[], Any]]) -> list[list[Any]]:
     found: list[Any] = [None] * len(lists)
 
     def run(i: int) -> None:
+        torch.set_num_threads(1)  # every thread has a number of its own, and sums over two are other sums
         start.wait()
         try:
             found[i] = alone(lists[i])
@@ -209,7 +214,8 @@ def failing(module: torch.nn.Module, error: BaseException, after: int) -> Iterat
 
 def inner(given: Models, name: str) -> torch.nn.Module:
     """Return a layer deep inside the model that a call runs."""
-    owner = {"pair": "encoder", "label": "classifier", "layer": "classifier", "interactions": "classifier"}.get(name, name)
+    owners = {"pair": "encoder", "words": "probe", "label": "classifier", "layer": "classifier", "interactions": "classifier"}
+    owner = owners.get(name, name)
     module = getattr(given, owner, given.decoder).module
     return [part for part in module.modules() if isinstance(part, torch.nn.Linear)][-4]
 
