@@ -9,6 +9,7 @@ import pytest
 from lineal.errors import OptionError
 from tests.fuzz import cases, commands, values
 from tests.fuzz.__main__ import KINDS
+from tests.fuzz.__main__ import cases as mixed
 from tests.fuzz.workspace import Workspace
 
 
@@ -66,3 +67,9 @@ def test_every_pool_of_values_belongs_to_an_option() -> None:
     options = {parameter.name for command in commands.COMMANDS.values() for parameter in command.params}
     assert set(values.POOLS) <= options
     assert set(commands.WEIGHTS) == set(commands.COMMANDS)
+
+
+def test_a_fixed_sample_brings_no_failure(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("LINEAL_CACHE", str(tmp_path))
+    failed = [done for one in mixed(11, 60, workspace) if (done := cases.attempt(one)).failure]
+    assert not failed, "\n".join(f"{done.case.name} {done.case.what!a}: {done.failure!a}" for done in failed)

@@ -13,7 +13,8 @@ import torch
 
 import lineal
 from lineal import baselines, methods, prompts, targets, trust
-from lineal.errors import InputError, ModelError, OptionError, ResultError
+from lineal.errors import InputError, ModelError, OptionError, OutputError, ResultError
+from lineal.files import check_folder
 from lineal.models.gguf import converted
 from lineal.models.probe import CONFIG, save_probe
 from lineal.options import Options
@@ -274,3 +275,9 @@ def test_the_name_of_a_file_steers_no_terminal(tmp_path: Path) -> None:
         shown = command(["explain", str(tmp_path / name), TEXT])
         assert shown.code == 2
         assert "\x1b" not in shown.err
+
+
+def test_a_folder_whose_name_is_too_long_is_refused_before_the_work(tmp_path: Path) -> None:
+    with pytest.raises(OutputError):
+        check_folder(tmp_path / ("x" * 300))
+    check_folder(tmp_path / "a" / "b")

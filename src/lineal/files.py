@@ -6,7 +6,7 @@ import os
 import secrets
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -44,6 +44,8 @@ def check_folder(path: str | Path) -> None:
     """Raise OutputError, before any work, where there is no such folder and none can be made, or no file can be written in it."""
     folder = Path(path)
     with _explained(folder):
+        with suppress(FileNotFoundError, NotADirectoryError):
+            folder.lstat()  # a name that is too long is neither there nor can it be
         there = next((place for place in (folder, *folder.absolute().parents) if os.path.lexists(place)), folder)
         if not there.is_dir():
             raise OutputError(f"{there} is no folder; choose another place" + ("" if there == folder else f" than {folder}"))
