@@ -29,10 +29,10 @@ def make_record(
     segments: Sequence[int] | None = None,
     words: Sequence[int | None] | None = None,
     roles: Sequence[Role] | None = None,
-    residual: float = 0.002,
+    residual: float | None = None,
     **changes: Any,
 ) -> Attribution:
-    """Return a record whose F values are consistent with its scores up to `residual`."""
+    """Return a record whose F values are consistent with its scores up to `residual`: 0.002, or the error where that is smaller."""
     rows = np.atleast_2d(np.asarray(scores, dtype=np.float64))
     k, t = rows.shape
     fields: dict[str, Any] = {
@@ -45,7 +45,7 @@ def make_record(
         "scores": rows,
         "targets": ("POSITIVE", "NEGATIVE", "NEUTRAL")[:k],
         "units": ("logit",) * k,
-        "f_input": 1.25 + rows.sum(axis=1) - residual,
+        "f_input": 1.25 + rows.sum(axis=1) - (np.minimum(0.002, 0.005 * np.abs(rows).sum(axis=1)) if residual is None else residual),
         "f_baseline": np.full(k, 1.25),
         "error": 0.006 * np.abs(rows).sum(axis=1),
         "stops": (Stop.CONVERGED,) * k,

@@ -91,7 +91,7 @@ def edited(value: Any, rng: random.Random) -> Any:
         (ONE, ("word_ids", 3), -1, "word_ids"),
         (ONE, ("tol",), -0.1, "tol"),
         (ONE, ("evaluations",), 10**30, "evaluations"),
-        (ONE, ("steps",), 5, "steps is 5"),
+        (ONE, ("steps",), 500, "steps is 500"),
         (ONE, ("read",), [10**6], "read is"),
         (PAIR, ("matrix", 0, 0), 100.0, "scores miss F"),
         (PAIR, ("error",), -1, "error is -1"),

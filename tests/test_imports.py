@@ -107,7 +107,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pair_trust": {"errors", "typed", "metrics", "models", "pair_attribution", "pairs", "removal", "session", "trust"},
     "comparison": {"errors", "typed", "attribution", "models", "generation", "session"},
     "views.compare": RECORD | {"views", "metrics.agreement"},
-    "views.evaluation": {"errors", "views", "metrics"},
+    "views.evaluation": {"errors", "visible", "views", "metrics"},
     "evaluation": {
         "errors",
         "typed",

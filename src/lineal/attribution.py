@@ -184,8 +184,8 @@ class Attribution(Record):
         laid_out(self.texts, self.segments, self.offsets, self.word_ids)
         if self.read and (len(self.read) != len(self.texts) or any(n > len(x) for n, x in zip(self.read, self.texts, strict=True))):
             raise ValueError(f"read is {self.read}, but the texts have {tuple(map(len, self.texts))} characters")
-        if self.steps > min(t, k):
-            raise ValueError(f"steps is {self.steps}, but there are {t} tokens and {k} targets")
+        if self.steps > t:
+            raise ValueError(f"steps is {self.steps}, but there are {t} tokens")
         return self
 
     def doubt(self) -> str | None:

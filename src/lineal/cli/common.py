@@ -141,7 +141,7 @@ def examined(texts: Sequence[Any], examine: Callable[[Any], Any], quiet: bool = 
     with working("Examining the explanation …"):
         found = [examine(text) for text in texts]
     for i, checks in enumerate(found):
-        typer.echo("\n".join([*names[i : i + 1], trust_text(checks)]), err=quiet)
+        say("\n".join([*names[i : i + 1], trust_text(checks)]), err=quiet)
     return [trust_panel(checks) for checks in found]
 
 

