@@ -23,7 +23,7 @@ from lineal.unfinished import Unfinished
 from tests import tiny, tiny_gguf, tiny_lm
 from tests.families import FAMILIES, pooled
 from tests.fuzz.cases import command
-from tests.records import sample_records
+from tests.records import make_record, sample_records
 from tests.test_cli import run
 
 TEXT = "the tepid movie was a glorious mess."
@@ -188,6 +188,13 @@ WRONG: list[tuple[str, str, Any]] = [
     ("classifier", "removals", lambda m: lineal.evaluate(m, [TEXT], removals=np.zeros(3))),
     ("classifier", "baselines", lambda m: lineal.evaluate(m, [TEXT], baselines={"text": "x"})),
     ("classifier", "into", lambda m: lineal.evaluate(m, [TEXT], into=3)),
+    ("decoder", "continuation", lambda m: lineal.explain_generation(m, "The man", continuation=[[1, 2], [3]])),
+    ("decoder", "continuation of texts", lambda m: lineal.explain_generation(m, "The man", continuation=("a", "b"))),
+    ("decoder", "continuation that is a number", lambda m: lineal.explain_generation(m, "The man", continuation=3)),
+    ("decoder", "options", lambda m: lineal.explain(m, "The man", targets.Choice(torch.tensor(1.0)))),
+    ("decoder", "names", lambda m: lineal.explain(m, "The man", targets.Choice(("a", "b"), names=3))),
+    ("classifier", "4 bit", lambda m: lineal.load(m.module, m.tokenizer, load_in_4bit=np.zeros(2))),
+    ("encoder", "top", lambda m: lineal.explain_matches(m, "the cat", ["rain fell"], top="1")),
     ("classifier", "path", lambda _: lineal.load_result(["a"])),
     ("classifier", "record", lambda m: trust.examine(m, TEXT, record="a")),
     ("encoder", "pair record", lambda m: examine_pair(m, "the cat sat", "rain fell", record="a")),
@@ -281,3 +288,9 @@ def test_a_folder_whose_name_is_too_long_is_refused_before_the_work(tmp_path: Pa
     with pytest.raises(OutputError):
         check_folder(tmp_path / ("x" * 300))
     check_folder(tmp_path / "a" / "b")
+
+
+def test_a_blank_that_steers_is_shown_as_its_picture(capsys: pytest.CaptureFixture, tmp_path: Path) -> None:
+    record = make_record(["a\x1d"], ["a", "\x1d"], [(0, 1), (1, 2)], [[1.0, 0.5]], residual=0.0)
+    assert run("show", record.save(tmp_path / "a.json"), "--by", "token") == 0
+    assert "\x1d" not in capsys.readouterr().out

@@ -28,6 +28,7 @@ from lineal.objectives import (
     check_normalise,
     check_unit,
 )
+from lineal.typed import listed
 
 Bound = Callable[[Encoded], Objective]
 
@@ -158,13 +159,13 @@ class Choice:
         """Check the options; the tokens depend on the prompt."""
         unit, normalise, among = check_unit(self.unit), check_normalise(self.normalise), check_among(self.among)
         require(model, "causal", "a choice")
-        options = tuple(self.options)
+        options = tuple(listed("options", self.options, "two or more texts"))
         if isinstance(self.options, str) or len(set(options)) < max(2, len(options)):
             raise OptionError(f"a choice needs at least two different options, not {self.options!r}")
         fixed, gold = (
             None if given is None else _index(options, given, what) for what, given in (("pick", self.pick), ("gold", self.gold))
         )
-        names = options if self.names is None else tuple(self.names)
+        names = options if self.names is None else tuple(listed("names", self.names))
         if len(names) != len(options) or not all(isinstance(name, str) for name in (*names, *options)):
             raise OptionError(f"there are {len(names)} names for {len(options)} options; give one text each")
 

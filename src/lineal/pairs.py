@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
+from types import NoneType
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -35,7 +36,7 @@ from lineal.paths import Straight
 from lineal.quadrature.contract import Integral, Stop
 from lineal.session import Session, explain
 from lineal.tangents import Mode
-from lineal.typed import check_fields
+from lineal.typed import check_fields, check_value
 
 Way = Literal["auto", "forward", "reverse", "central", "mixed"]
 
@@ -126,6 +127,7 @@ def explain_matches(
             prompts.check_string(document)
     if not given:
         raise InputError("there is no document to match the query with")
+    check_value("top", top, int, NoneType)
     if top is not None and top < 1:
         raise InputError(f"top is {top}; give at least 1, or None for all documents")
     pairs = _pairs(model, model_b, baseline, baseline_b, options)

@@ -9,12 +9,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+import numpy as np
+
 from lineal import regroup
 from lineal.attribution import Role
 from lineal.errors import InputError, OptionError, listing
 from lineal.models.base import Encoded, Region, TextModel
 from lineal.models.generative import Generative
-from lineal.typed import check_fields
+from lineal.typed import check_fields, listed
 
 TEMPLATE, ANSWER, GENERATED = "template", "answer", "generated"
 """Names of regions: what the chat template adds, the beginning of an answer that the chat ends with, and what was generated."""
@@ -176,7 +178,7 @@ class Generation:
         elif isinstance(self.continuation, str):
             ids = model.follow(encoded, self.continuation)
         else:
-            ids = tuple(int(i) for i in self.continuation)
+            ids = tuple(map(int, listed("continuation", self.continuation, "token ids, or a text", kinds=(int, np.integer))))
             if not ids or not all(0 <= i < model.vocabulary for i in ids):
                 raise InputError(f"the continuation {ids} is empty or has ids outside the vocabulary of {model.vocabulary}")
         return model.extended(encoded, ids, "held" if self.hold else "content")

@@ -24,6 +24,7 @@ from lineal.models.probe import CONFIG as PROBE_CONFIG
 from lineal.models.probe import LinearProbe, read_probe
 from lineal.models.seq2seq import Seq2SeqLM
 from lineal.models.tokenwise import READ_OUT, TokenwiseModel
+from lineal.typed import check_value
 
 TASKS = {
     "sentence-similarity": "encoder",
@@ -134,6 +135,8 @@ def load(
     """
     if task is not None and (not isinstance(task, str) or task not in TASKS):
         raise OptionError(f"unknown task {task!r}; choose one of {listing(TASKS)}")
+    for name, flag in (("load_in_4bit", load_in_4bit), ("load_in_8bit", load_in_8bit), ("allow_missing", allow_missing)):
+        check_value(name, flag, bool)
     device = None if device is None else _usable(device)
     large = _large(device_map, load_in_4bit, load_in_8bit, _dtype(dtype), device or _best_device())
     if isinstance(model, (str, Path)):

@@ -176,7 +176,9 @@ def _ink(part: Ink, view: View) -> Text:
     cell = part.cell
     if cell is None:
         return Text(visible(part.text))
-    shown = f" ⟨{cell.label}⟩ " if cell.is_chip else cell.label + part.text.lstrip(" ") if part.text.isspace() else visible(part.text)
+    shown = (
+        f" ⟨{cell.label}⟩ " if cell.is_chip else cell.label + visible(part.text.lstrip(" ")) if part.text.isspace() else visible(part.text)
+    )
     drawn = Text(shown, _style(cell, view))
     if view.ground == "none" and view.strength(cell) > STRONG:
         drawn.append(f"[{signed(float(cell.values[view.target]), 2)}]")
