@@ -12,9 +12,9 @@ from pathlib import Path
 
 import torch
 
-from lineal.evaluation import Evaluation, evaluate
-from lineal.views.evaluation import evaluation_markdown
-from lineal.views.plot import save_plot
+from lineal.evaluation.run import Evaluation, evaluate
+from lineal.views.attribution.plot import save_plot
+from lineal.views.evaluation.table import evaluation_markdown
 
 SHARED = Path(__file__).parents[2] / "shared"
 NAMES = {

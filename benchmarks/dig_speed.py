@@ -16,8 +16,8 @@ import numpy as np
 import torch
 
 import lineal
-from lineal import neighbours
-from lineal.methods import DIG, anchors
+from lineal.methods import DIG
+from lineal.methods.dig import anchors, neighbours
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))

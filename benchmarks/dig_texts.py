@@ -17,10 +17,11 @@ from pathlib import Path
 import torch
 
 import lineal
-from lineal.methods import anchors, contract
+from lineal.methods import contract
 from lineal.methods.contract import Case
-from lineal.options import Options
-from lineal.session import Session
+from lineal.methods.dig import anchors
+from lineal.verbs.options import Options
+from lineal.verbs.session import Session
 
 SHARED = Path(__file__).parents[2] / "shared"
 

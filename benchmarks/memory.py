@@ -3,8 +3,8 @@
     python benchmarks/memory.py --model smollm2
 
 Peak: the largest resident size while the batch is computed (VmHWM, set back before by /proc/self/clear_refs; Linux only) minus the resident
-size before it, model loaded and warmed up by one gradient of another length. The batch goes through `lineal.field.evaluate`, as in every
-explanation. Every batch runs twice, with the C library's allocator as it is, and told to keep nothing (MALLOC_MMAP_THRESHOLD_): that is
+size before it, model loaded and warmed up by one gradient of another length. The batch goes through `lineal.engine.field.evaluate`, as in
+every explanation. Every batch runs twice, with the C library's allocator as is, and told to keep nothing (MALLOC_MMAP_THRESHOLD_): that is
 what the tensors take. Prints a Markdown table; one process after the other, about 20 s each.
 """
 
@@ -23,8 +23,8 @@ import numpy as np
 import torch
 
 import lineal
-from lineal import field, targets
-from lineal.models import memory
+from lineal import targets
+from lineal.engine import field, memory
 from lineal.models.lease import lease
 from lineal.paths import Straight
 

@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from lineal.methods.anchors import Search
-from lineal.neighbours import BLOCK, GROUP, Neighbours
+from lineal.methods.dig.anchors import Search
+from lineal.methods.dig.neighbours import BLOCK, GROUP, Neighbours
 
 
 def main() -> None:

@@ -31,10 +31,10 @@ import torch
 
 import lineal
 from lineal import baselines
+from lineal.evaluation.pair_removal import pair_removal
 from lineal.models.base import Encoded, TextModel, answer
 from lineal.models.lease import lease
-from lineal.pair_attribution import PairAttribution
-from lineal.pair_removal import pair_removal
+from lineal.records.pair import PairAttribution
 
 SHARED = Path(os.environ.get("LINEAL_SHARED") or Path(__file__).parents[2] / "shared")
 FILES = ("images-2015.tsv", "headlines-2015.tsv")

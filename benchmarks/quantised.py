@@ -18,8 +18,8 @@ import torch
 
 import lineal
 from lineal import targets
+from lineal.engine import memory
 from lineal.metrics import spearman
-from lineal.models import memory
 
 PROMPTS = (
     "The man works as a",

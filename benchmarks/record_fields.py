@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 
 import lineal
-from lineal.field import Problem, Request, evaluate
+from lineal.engine.field import Problem, Request, evaluate
 from lineal.models.lease import lease
-from lineal.options import Options
 from lineal.paths import Straight
-from lineal.session import Session
+from lineal.verbs.options import Options
+from lineal.verbs.session import Session
 
 
 def main() -> None:

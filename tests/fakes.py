@@ -9,11 +9,11 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from lineal.attribution import ModelCard
+from lineal.engine.field import Request
+from lineal.engine.tangents import Mode
 from lineal.errors import InputError
-from lineal.field import Request
 from lineal.models.base import Encoded, Head
-from lineal.tangents import Mode
+from lineal.records.attribution import ModelCard
 
 WORDS = ("<pad>", "<mask>", "a", "tepid", "glorious", "mess", "of", "film", "not", "good", "bad", "the")
 WIDTH = 3

@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 
 import lineal
 from lineal import targets
-from lineal.field import Answer, Problem, Request, evaluate
+from lineal.engine.field import Answer, Problem, Request, evaluate
 from lineal.models import TextModel
 from lineal.models.lease import lease
-from lineal.options import Options
 from lineal.paths import Straight
-from lineal.session import Session
+from lineal.verbs.options import Options
+from lineal.verbs.session import Session
 from tests import families, tiny_lm
 
 Floats = NDArray[np.float64]

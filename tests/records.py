@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from lineal.attribution import Attribution, ModelCard, Role
 from lineal.quadrature.contract import Stop
+from lineal.records.attribution import Attribution, ModelCard, Role
 
 HOSTILE = "</script><img src=x onerror=alert(1)> & \x1b[31mred\x1b[0m \u2028 ${1} {{ 7*7 }} [bold]markup[/bold] <!-- end"
 STOCK = re.findall(

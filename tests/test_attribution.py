@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from lineal import Attribution, LinealError, Stop, load_result
-from lineal.attribution import ModelCard
 from lineal.errors import InputError, OptionError, ResultError
+from lineal.records.attribution import ModelCard
 
 TEXT = "Unfathomably good. It isn't bad!\nBuy it"
 

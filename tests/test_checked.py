@@ -14,7 +14,7 @@ import pytest
 import lineal
 from lineal.cli.main import main
 from lineal.errors import OptionError, ResultError
-from lineal.unfinished import Unfinished
+from lineal.evaluation.resume import Unfinished
 from tests import fakes
 from tests.test_evaluation import TEXTS
 from tests.test_formats import RECORDS

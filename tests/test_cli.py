@@ -14,7 +14,7 @@ import pytest
 import lineal
 from lineal import metrics
 from lineal.cli.main import main
-from lineal.judge import Judge
+from lineal.evaluation.judge import Judge
 from lineal.models import Encoded, TextModel
 from lineal.models.classifier import SequenceClassifier
 from tests import tiny

@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import lineal.generation  # bound to the real `load` before the front door gets a model of its own
 import pytest
 from typer.testing import CliRunner, Result
 
-import lineal.generation  # bound to the real `load` before the front door gets a model of its own
 import lineal.models
 from lineal import Attribution, views
 from lineal.errors import LinealError

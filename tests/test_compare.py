@@ -11,9 +11,9 @@ import lineal
 from lineal import views
 from lineal.cli.main import main
 from lineal.errors import OptionError, ResultError
-from lineal.views.compare import agreement
-from lineal.views.evaluation import evaluation_csv, evaluation_markdown, plot_evaluation
-from lineal.views.heat import heat
+from lineal.views.comparison.page import agreement
+from lineal.views.evaluation.table import evaluation_csv, evaluation_markdown, plot_evaluation
+from lineal.views.parts.heat import heat
 from tests import fakes, records, tiny
 
 TEXT = "the film a glorious mess of tepid good"

@@ -9,14 +9,16 @@ import pytest
 import torch
 
 import lineal
-from lineal import methods, neighbours, specs, targets
+from lineal import methods, targets
 from lineal.errors import OptionError
-from lineal.methods import DIG, anchors, contract
+from lineal.methods import DIG, contract
+from lineal.methods.dig import anchors, neighbours
+from lineal.methods.dig.search import BASELINE, find_anchors, monotonised, refined
 from lineal.models.base import TextModel
-from lineal.options import Options
 from lineal.paths import Polyline
-from lineal.paths.dig import BASELINE, find_anchors, monotonised, refined
-from lineal.session import Session
+from lineal.targets import spelling as specs
+from lineal.verbs.options import Options
+from lineal.verbs.session import Session
 from tests import dig_reference as reference
 from tests import fakes, tiny
 from tests.honest import assert_keeps_its_word
@@ -107,7 +109,7 @@ def test_with_two_words_the_published_sum_is_the_gradient_at_the_baseline() -> N
         x = at[None].requires_grad_()
         return torch.autograd.grad(fake.answer(x, torch.ones(1, 4, 1))[0, 1], x)[0][0]
 
-    from lineal.integrate import Budget, integrate
+    from lineal.engine.integrate import Budget, integrate
     from lineal.methods.contract import Case
 
     encoded = fake.encode(["a tepid film good"])

@@ -11,18 +11,20 @@ import pytest
 import torch
 
 import lineal
-from lineal import evaluation, metrics, targets
+from lineal import metrics, targets
 from lineal.errors import InputError, OptionError
-from lineal.evaluation import METRICS, Evaluation, default_methods, default_removals, evaluate
-from lineal.judge import operator, removable, same_question
+from lineal.evaluation import run as evaluation
+from lineal.evaluation.judge import operator, removable, same_question
+from lineal.evaluation.readings import has, with_probability
+from lineal.evaluation.run import METRICS, Evaluation, default_methods, default_removals, evaluate
+from lineal.evaluation.stability import randomised
 from lineal.metrics import catalogue, subsets
-from lineal.metrics.stability import randomised
 from lineal.models.classifier import SequenceClassifier
-from lineal.objectives import ClassScore, Combined, TokenScore
-from lineal.options import Options
-from lineal.readings import Hellinger, has, with_probability
-from lineal.session import Session
-from lineal.views.evaluation import evaluation_csv, evaluation_markdown, evaluation_rows
+from lineal.objectives.scores import ClassScore, TokenScore
+from lineal.objectives.wrap import Combined, Hellinger
+from lineal.verbs.options import Options
+from lineal.verbs.session import Session
+from lineal.views.evaluation.table import evaluation_csv, evaluation_markdown, evaluation_rows
 from tests import fakes, tiny, tiny_lm
 from tests.test_pairs import encoder
 
@@ -183,7 +185,7 @@ def test_the_question_stays_that_of_the_model_and_own_embeddings_are_taken_anew(
 
 
 def _explained(session: Session, case: object) -> tuple:
-    from lineal.integrate import integrate
+    from lineal.engine.integrate import integrate
 
     plan = session.method.plan(case)
     return case, plan.pack(list(integrate(session.model, plan.tasks, session.budget))), 0.0
@@ -251,9 +253,9 @@ def test_what_an_output_has() -> None:
 
 @pytest.mark.parametrize("target", ['choice:" doctor"," nurse guard"', 'choice:"A","B"', 'continuation:" doctor"', "next:1"])
 def test_readings_are_f_and_its_probability(target: str) -> None:
-    from lineal.integrate import integrate
+    from lineal.engine.integrate import integrate
+    from lineal.engine.removal import Subject, replaced, values
     from lineal.methods.contract import Case
-    from lineal.removal import Subject, replaced, values
 
     session = Session(tiny_lm.llama(), target, None, Options())
     case: Case = session.case(PROMPTS[0])

@@ -133,7 +133,7 @@ def test_a_failure_survives_the_disk(tmp_path: Path) -> None:
 
 def test_what_is_in_flight_is_bounded_by_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Derivatives of 32 points of 3 tokens and one output are 768 bytes: four texts fit beside four finished ones; one always does."""
-    from lineal import integrate
+    from lineal.engine import integrate
 
     for limit, most in ((4 * 768, 8), (1, 1)):
         monkeypatch.setattr(integrate, "IN_FLIGHT_BYTES", limit)
@@ -152,7 +152,7 @@ def test_what_is_in_flight_is_bounded_by_bytes(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_texts_behind_the_first_wait_when_they_have_grown_over_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    from lineal import integrate
+    from lineal.engine import integrate
     from lineal.quadrature.adaptive import Adaptive
 
     held: dict[int, int] = {}

@@ -11,7 +11,7 @@ import lineal
 from lineal import views
 from lineal.cli.main import main
 from lineal.errors import MissingExtraError, OptionError, ResultError
-from lineal.record import nulls
+from lineal.records.base import nulls
 from tests import test_views_interactions, test_views_pairs, tiny
 from tests.records import sample_records
 
@@ -152,7 +152,7 @@ def test_an_evaluation_is_written_as_plain_json(tmp_path: Path, monkeypatch: pyt
     tiny.tokenizer().save_pretrained(tmp_path / "NaN")
     (tmp_path / "texts.txt").write_text("a good film\na tepid movie\n", encoding="utf-8")
     spoilt = {"method": "Infinity, NaN", "mean": float("inf"), "low": float("nan")}
-    monkeypatch.setattr("lineal.views.evaluation.evaluation_rows", lambda found: [spoilt])
+    monkeypatch.setattr("lineal.views.evaluation.table.evaluation_rows", lambda found: [spoilt])
     command = ("evaluate", tmp_path / "NaN", tmp_path / "texts.txt", "--methods", "random", "--metrics", "lds", "--device", "cpu")
     assert run(*command, "--out", tmp_path / "out") == 0
     written = (tmp_path / "out" / "values.json").read_text(encoding="utf-8")

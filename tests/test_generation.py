@@ -13,10 +13,10 @@ import lineal
 from lineal import targets
 from lineal.errors import InputError, OptionError, TooLongError
 from lineal.models.causal import CausalLM
-from lineal.options import Options
 from lineal.prompts import Generation
 from lineal.quadrature import Adaptive
-from lineal.session import Session
+from lineal.verbs.options import Options
+from lineal.verbs.session import Session
 from tests import tiny_lm
 
 PROMPT = "The man works as a"
@@ -86,7 +86,7 @@ def test_steps_sum_to_the_score_of_the_summed_log_probability(model: CausalLM) -
 
 
 def test_moving_steps_sum_to_the_score_of_their_sum(model: CausalLM, four: lineal.Attribution) -> None:
-    from lineal.objectives import Combined
+    from lineal.objectives.wrap import Combined
 
     class Total(targets.Steps):
         def bind(self, model: Any) -> Any:
@@ -259,7 +259,7 @@ def test_prompts_with_the_same_prefix_run_it_once(model: CausalLM) -> None:
 
 def test_a_long_generation_keeps_reverse_passes(monkeypatch: pytest.MonkeyPatch) -> None:
     measured: list[int] = []
-    monkeypatch.setattr("lineal.session.costs", lambda model, problem: measured.append(problem.k))
+    monkeypatch.setattr("lineal.verbs.session.costs", lambda model, problem: measured.append(problem.k))
     record = lineal.explain_generation(tiny_lm.llama(), "the man works as", continuation=" a doctor" * 20, rule="gauss:2")
     assert len(record.targets) >= 16
     assert measured == [], "tangent passes serve all steps or none"

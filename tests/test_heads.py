@@ -19,9 +19,10 @@ from sklearn.preprocessing import Normalizer, StandardScaler
 from sklearn.svm import LinearSVC
 
 import lineal
-from lineal import specs, spellings, targets
+from lineal import spellings, targets
 from lineal.errors import InputError, OptionError
 from lineal.prompts import Generation
+from lineal.targets import spelling as specs
 from tests import tiny_lm
 from tests.families import FAMILIES, pooled, quiet, tokenizer
 from tests.honest import assert_keeps_its_word

@@ -12,14 +12,15 @@ import pytest
 import torch
 
 import lineal
-from lineal import baselines, methods, prompts, targets, trust
+from lineal import baselines, methods, prompts, targets
 from lineal.errors import InputError, ModelError, OptionError, OutputError, ResultError
+from lineal.evaluation import trust
+from lineal.evaluation.resume import Unfinished
+from lineal.evaluation.trust_pair import examine_pair
 from lineal.files import check_folder
 from lineal.models.gguf import converted
 from lineal.models.probe import CONFIG, save_probe
-from lineal.options import Options
-from lineal.pair_trust import examine_pair
-from lineal.unfinished import Unfinished
+from lineal.verbs.options import Options
 from tests import tiny, tiny_gguf, tiny_lm
 from tests.families import FAMILIES, pooled
 from tests.fuzz.cases import command

@@ -13,12 +13,12 @@ from safetensors.torch import load_file, save_file
 
 import lineal
 from lineal import baselines, targets, views
-from lineal.digests import spelled
 from lineal.errors import FidelityError, InputError, ModelError, OptionError
-from lineal.metrics.stability import randomised
+from lineal.evaluation.stability import randomised
 from lineal.models.base import fingerprint
+from lineal.models.digests import spelled
 from lineal.models.probe import LinearProbe, save_probe
-from lineal.views.pair_terminal import to_text as pair_text
+from lineal.views.pair.terminal import to_text as pair_text
 from tests import tiny
 
 TEXT = "the tepid movie was a glorious mess."

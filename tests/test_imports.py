@@ -15,140 +15,46 @@ import pytest
 
 SOURCE = Path(__file__).parent.parent / "src" / "lineal"
 
-# Who may import whom. A row speaks for its module, or for all modules of its package (which may import one another) unless one has a row
-# of its own. What only a type checker sees (`if TYPE_CHECKING:`) is free.
-LOW = {"errors", "typed", "spellings", "quadrature", "paths", "objectives"}
-RECORD = {"errors", "record", "attribution", "pair_attribution", "interaction_matrix", "failure", "stored", "regroup"} | {
-    "quadrature.contract",
-    "files",
-    "visible",
-}
-MIDDLE = {"models", "baselines", "heads", "continuations", "targets", "field", "integrate"}
-FIELD = {"attention", "tangents", "field", "costs", "integrate"}
+# Who may import whom, from low to high. A row speaks for its module, or for all modules of its package (which may import one another)
+# unless one has a row of its own. What only a type checker sees (`if TYPE_CHECKING:`) is free.
+TOOLS = {"errors", "typed", "spellings", "files", "visible", "kept"}
+LOW = TOOLS | {"paths", "quadrature", "objectives", "metrics", "records"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
+    "visible": set(),
+    "kept": set(),
     "typed": {"errors"},
     "spellings": {"errors", "typed"},
     "files": {"errors"},
-    "visible": set(),
-    "rows": set(),
-    "kept": set(),
-    "attention": set(),
+    "paths": {"errors"},
     "quadrature.contract": set(),
     "quadrature": {"errors", "quadrature.contract"},
-    "paths": {"errors"},
     "objectives": {"errors"},
-    "regroup": {"errors", "quadrature.contract"},
-    "record": {"errors", "quadrature.contract", "visible"},
-    "attribution": {"errors", "record", "regroup", "quadrature.contract"},
-    "pair_attribution": {"errors", "record", "attribution", "regroup", "quadrature.contract"},
-    "interaction_matrix": {"record", "attribution", "regroup", "quadrature.contract"},
-    "failure": {"record"},
-    "stored": {"errors", "record", "attribution", "pair_attribution", "interaction_matrix", "failure"},
-    "views": RECORD | {"kept"},
-    "digests": set(),
-    "models": {"errors", "typed", "files", "attribution", "digests", "kept", "objectives"},
-    "models.lease": {"attention", "kept"},
-    "baselines": {"errors", "spellings", "typed", "models"},
-    "tangents": {"attention"},
-    "heads": {"errors", "typed", "models", "objectives"},
-    "continuations": {"errors", "typed", "models", "objectives"},
-    "targets": {"errors", "typed", "models", "objectives", "heads", "continuations"},
-    "field": {"errors", "models", "objectives", "paths", "tangents"},
-    "costs": {"kept", "models", "field", "paths", "tangents"},
-    "integrate": {"errors", "models", "field", "quadrature"},
-    "specs": {"errors", "spellings", "objectives", "quadrature", "targets"},
-    "neighbours": {"errors", "kept", "models", "rows"},
-    "removal": {"models", "objectives", "paths", "quadrature", "field", "integrate"},
-    "methods": {
-        "errors",
-        "spellings",
-        "kept",
-        "typed",
-        "models",
-        "objectives",
-        "paths",
-        "quadrature",
-        "tangents",
-        "field",
-        "neighbours",
-        "removal",
-    },
-    "metrics": {"errors", "attribution"},
-    "metrics.catalogue": {"errors"},
-    "metrics.stability": {"errors", "methods", "models"},
-    "readings": {"metrics.catalogue", "models", "objectives"},
-    "judge": {"errors", "attribution", "baselines", "field", "methods", "metrics", "objectives", "paths"}
-    | {"readings", "removal", "session"},
-    "unfinished": {"errors", "files"},
-    "pair_removal": {"errors", "pair_attribution", "field", "metrics", "models", "objectives", "pairs", "removal", "session"},
-    "prompts": {"errors", "typed", "attribution", "regroup", "models"},
-    "regions": {"errors", "regroup", "models", "prompts"},
-    "generation": RECORD | {"models", "prompts", "targets", "options", "session"},
-    "options": {"errors", "typed", "methods", "regions", "specs"},
-    "session": LOW | RECORD | MIDDLE | {"options", "specs", "methods", "prompts", "regions", "costs", "tangents"},
-    "pairs": LOW | RECORD | MIDDLE | {"prompts", "specs", "methods", "costs", "tangents", "options", "session"},
-    "tasks": RECORD | {"models", "objectives", "prompts", "continuations", "session"},
-    "interactions": {
-        "errors",
-        "attention",
-        "interaction_matrix",
-        "methods",
-        "models",
-        "objectives",
-        "paths",
-        "quadrature",
-        "options",
-        "session",
-    }
-    | {"field", "integrate"},
-    "trust": {"errors", "typed", "attribution", "baselines", "judge", "metrics", "models", "readings", "removal", "options", "session"}
-    | {"methods", "objectives"},
-    "pair_trust": {"errors", "typed", "metrics", "models", "pair_attribution", "pairs", "removal", "session", "trust"},
-    "comparison": {"errors", "typed", "attribution", "models", "generation", "session"},
-    "views.compare": RECORD | {"views", "metrics.agreement"},
-    "views.evaluation": {"errors", "visible", "views", "metrics"},
-    "evaluation": {
-        "errors",
-        "typed",
-        "digests",
-        "attribution",
-        "judge",
-        "prompts",
-        "metrics",
-        "models",
-        "objectives",
-        "readings",
-        "options",
-        "session",
-        "unfinished",
-    },
-    "lineal": RECORD
-    | {"quadrature", "models", "baselines", "targets", "prompts", "methods", "metrics", "session", "generation", "pairs"}
-    | {"evaluation", "comparison", "interactions"},
+    "metrics": {"errors"},
+    "records": {"errors", "visible", "quadrature.contract"},
+    "models": LOW - {"metrics", "quadrature", "paths"},
+    "prompts": {"errors", "typed", "records", "models"},
+    "regions": {"errors", "records", "models", "prompts"},
+    "baselines": {"errors", "typed", "spellings", "models"},
+    "targets": {"errors", "typed", "spellings", "quadrature", "objectives", "models"},
+    "engine": LOW - {"metrics", "records"} | {"models"},
+    "methods": LOW - {"metrics", "records"} | {"models", "engine"},
+    "verbs": LOW - {"metrics"} | {"models", "prompts", "regions", "baselines", "targets", "engine", "methods"},
+    "evaluation": LOW | {"models", "prompts", "baselines", "targets", "engine", "methods", "verbs"},
+    "tasks": LOW | {"models", "prompts", "targets", "verbs"},
+    "views": TOOLS | {"records", "metrics", "quadrature.contract"},
+    "lineal": {"errors", "records", "quadrature.contract", "models", "prompts", "baselines", "targets", "methods", "metrics", "verbs"}
+    | {"evaluation"},
+    "cli": {"lineal"}
+    | TOOLS
+    | {"records", "metrics.catalogue", "models", "prompts", "baselines", "targets", "engine", "verbs"}
+    | {"evaluation", "tasks", "views"},
     "__main__": {"cli"},
-    "cli": RECORD
-    | {"lineal", "models", "baselines", "targets", "specs", "spellings", "options", "session", "pairs", "views"}
-    | {"evaluation", "metrics.catalogue", "comparison", "interactions", "trust", "pair_trust", "prompts", "generation", "tasks"},
 }
 
 # Libraries that only these rows may import.
 OWNERS: dict[str, set[str]] = {
-    "torch": {
-        "paths",
-        "objectives",
-        "models",
-        "models.lease",
-        "baselines",
-        "heads",
-        "continuations",
-        "targets",
-        "methods",
-        "session",
-        "pairs",
-    }
-    | {"neighbours", "removal", "metrics.stability", "readings", "judge", "interactions"}
-    | FIELD,
+    "torch": {"paths", "objectives", "models", "prompts", "baselines", "targets", "engine", "methods", "verbs", "evaluation"},
     "transformers": {"models"},
     "sentence_transformers": {"models"},
     "typer": {"cli"},

@@ -14,13 +14,13 @@ import transformers
 import lineal
 from lineal import prompts, targets
 from lineal.errors import InputError, OptionError
-from lineal.evaluation import evaluate
-from lineal.interactions import explain_interactions
-from lineal.neighbours import rows_of
-from lineal.options import Options
-from lineal.pair_trust import examine_pair
-from lineal.session import Session
-from lineal.trust import examine
+from lineal.evaluation.run import evaluate
+from lineal.evaluation.trust import examine
+from lineal.evaluation.trust_pair import examine_pair
+from lineal.methods.dig.neighbours import rows_of
+from lineal.verbs.interactions import explain_interactions
+from lineal.verbs.options import Options
+from lineal.verbs.session import Session
 from tests import fakes, tiny, tiny_lm
 from tests.families import FAMILIES
 

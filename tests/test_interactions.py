@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 import lineal
+from lineal.engine import memory
 from lineal.errors import OptionError
-from lineal.models import memory
 from tests import fakes, tiny, tiny_lm
 
 TEXT = "a tepid good"

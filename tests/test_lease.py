@@ -21,16 +21,16 @@ import transformers
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 import lineal
-from lineal.attention import Mathematical
-from lineal.costs import costs
-from lineal.methods.dig import DIG
+from lineal.engine.costs import costs
+from lineal.methods.dig.method import DIG
 from lineal.models import LinearProbe, TextModel, load
+from lineal.models.attention import Mathematical
 from lineal.models.base import tokenise
 from lineal.models.lease import hooked, lease
 from lineal.models.vocabulary import token_id
-from lineal.options import Options
-from lineal.pairs import PairOptions, Pairs
-from lineal.session import Session
+from lineal.verbs.options import Options
+from lineal.verbs.pair import PairOptions, Pairs
+from lineal.verbs.session import Session
 from tests import tiny, tiny_lm
 from tests.families import pooled
 

@@ -11,8 +11,9 @@ import torch
 
 import lineal
 from lineal import targets
+from lineal.engine import memory
 from lineal.errors import MemoryLimitError, MissingExtraError, ModelError, OptionError
-from lineal.models import loading, memory
+from lineal.models import loading
 from lineal.models.causal import CausalLM
 from tests import tiny_lm
 from tests.honest import assert_keeps_its_word

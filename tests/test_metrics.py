@@ -8,13 +8,13 @@ import torch
 
 import lineal
 from lineal import metrics
+from lineal.engine.removal import REMOVALS, Subject, values
 from lineal.errors import OptionError
-from lineal.evaluation import evaluate
+from lineal.evaluation.run import evaluate
+from lineal.evaluation.stability import max_sensitivity, randomised
 from lineal.metrics import curves, subsets
-from lineal.metrics.stability import max_sensitivity, randomised
-from lineal.options import Options
-from lineal.removal import REMOVALS, Subject, values
-from lineal.session import Session
+from lineal.verbs.options import Options
+from lineal.verbs.session import Session
 from tests import fakes, tiny
 
 EXACT = 1e-12

@@ -12,10 +12,12 @@ from torch import nn
 
 import lineal
 from lineal import targets
+from lineal.engine import memory
 from lineal.errors import FidelityError, InputError, ModelError, OptionError, TooLongError
-from lineal.models import memory
 from lineal.models.base import check_fidelity, fingerprint
 from lineal.models.causal import CausalLM
+from lineal.verbs.options import Options
+from lineal.verbs.session import Session
 from tests import tiny
 from tests.honest import assert_keeps_its_word
 
@@ -104,7 +106,7 @@ def test_only_wanted_positions_and_rows_of_the_head_are_computed() -> None:
     lineal.explain(model, TEXT, targets.next_token("doctor"), rule="gauss:4")
     assert {shape[1] for shape in shapes} == {1}
     shapes.clear()
-    session = lineal.session.Session(model, targets.next_token("doctor", unit="logit"), None, lineal.session.Options(rule="gauss:4"))
+    session = Session(model, targets.next_token("doctor", unit="logit"), None, Options(rule="gauss:4"))
     session.checked[1] = True
     next(session.run([TEXT]))
     assert shapes == [], "a logit multiplies with its own row of the head, not with the whole layer"

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from lineal import neighbours
+from lineal.methods.dig import neighbours
 
 ROOT = Path(__file__).parents[1]
 
@@ -119,7 +119,7 @@ def test_a_damaged_cache_changes_no_answer_and_heals(harm: str, cache: Path, mon
 RACE = """
 import sys, numpy as np, torch
 from types import SimpleNamespace
-from lineal import neighbours
+from lineal.methods.dig import neighbours
 embed = torch.nn.Embedding.from_pretrained(torch.randn(3000, 6, generator=torch.Generator().manual_seed(0)))
 model = SimpleNamespace(vocabulary=3000, device=embed.weight.device, module=embed, embed=embed)
 order = np.arange(3000)[:: int(sys.argv[1])].copy()
@@ -154,7 +154,7 @@ def test_two_processes_on_one_cache_both_find_the_truth(cache: Path) -> None:
 FULL = """
 import numpy as np, torch
 from types import SimpleNamespace
-from lineal import neighbours
+from lineal.methods.dig import neighbours
 embed = torch.nn.Embedding.from_pretrained(torch.randn(3000, 6, generator=torch.Generator().manual_seed(0)))
 model = SimpleNamespace(vocabulary=3000, device=embed.weight.device, module=embed, embed=embed)
 for _ in range(2):

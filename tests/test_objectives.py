@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lineal.errors import OptionError
-from lineal.objectives import ClassScore, Similarity, TokenScore, check_similarity, check_unit, in_unit
+from lineal.objectives.scores import ClassScore, Similarity, TokenScore, check_similarity, check_unit, in_unit
 
 LOGITS = torch.tensor([[2.0, -1.0, 0.5], [30.0, -30.0, 0.0]], dtype=torch.float64)
 

@@ -7,8 +7,8 @@ import pytest
 
 import lineal
 from lineal.errors import InputError, OptionError
+from lineal.evaluation.pair_removal import pair_removal
 from lineal.metrics.pairs import named_order, pair_curve
-from lineal.pair_removal import pair_removal
 from tests.test_pairs import LONG, A, encoder
 
 EXACT = 1e-12

@@ -15,16 +15,16 @@ import transformers
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 import lineal
-from lineal.costs import costs
+from lineal.engine.costs import costs
+from lineal.engine.field import Problem, Request, evaluate
+from lineal.engine.tangents import Mode
 from lineal.errors import InputError, OptionError, ResultError, TooLongError
-from lineal.field import Problem, Request, evaluate
 from lineal.kept import Kept
 from lineal.models import TextModel
 from lineal.models.lease import lease
-from lineal.objectives import Embedding
-from lineal.pairs import PROBES, PairOptions, Pairs
+from lineal.objectives.scores import Embedding
 from lineal.paths import Straight
-from lineal.tangents import Mode
+from lineal.verbs.pair import PROBES, PairOptions, Pairs
 from tests.fakes import by
 from tests.honest import assert_keeps_its_word
 
@@ -115,7 +115,7 @@ def test_forward_mode_runs_in_chunks_with_the_same_numbers(monkeypatch: pytest.M
     request = [Request(problem(loaded, A), (0.3, 0.8), np.ones(32, dtype=bool))]
     with lease(loaded.module):
         whole = evaluate(loaded, by(Mode.FORWARD, request))[0]
-        monkeypatch.setattr("lineal.tangents.PASS_TOKENS", {"cpu": 60})
+        monkeypatch.setattr("lineal.engine.tangents.PASS_TOKENS", {"cpu": 60})
         parts = evaluate(loaded, by(Mode.FORWARD, request))[0]
     assert np.abs(whole.derivatives - parts.derivatives).max() < EXACT
 
@@ -150,7 +150,7 @@ def test_central_differences_where_an_operation_has_no_forward_mode(monkeypatch:
     monkeypatch.setattr(loaded, "run", lambda *inputs: NoForward.apply(own(*inputs)))
     measured = costs(loaded, problem(loaded, A))
     assert np.isfinite(measured.tangent)  # remembered from the model before
-    from lineal import costs as module
+    from lineal.engine import costs as module
 
     monkeypatch.setattr(module, "_measured", Kept(most=1))
     measured = costs(loaded, problem(loaded, A))

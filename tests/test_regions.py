@@ -9,11 +9,11 @@ import pytest
 
 import lineal
 from lineal import targets, views
-from lineal.attribution import Attribution
 from lineal.errors import InputError, OptionError
 from lineal.models.causal import CausalLM
 from lineal.prompts import Marked
-from lineal.views.cells import cells, levels
+from lineal.records.attribution import Attribution
+from lineal.views.parts.cells import cells, levels
 from tests import tiny_lm
 from tests.honest import assert_keeps_its_word
 

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 import lineal
-from lineal import specs
 from lineal.models.rounding import spacing
 from lineal.quadrature.rounded import PROBES
+from lineal.targets import spelling as specs
 from tests import tiny
 
 EPSILON = 2.0**-7

@@ -13,9 +13,9 @@ import torch
 import lineal
 from lineal import targets
 from lineal.errors import InputError, MemoryLimitError, ModelError, OptionError
-from lineal.options import Options
 from lineal.quadrature.contract import Integral
-from lineal.session import Session, judged
+from lineal.verbs.options import Options
+from lineal.verbs.session import Session, judged
 from tests import fakes
 from tests.honest import assert_keeps_its_word
 

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lineal import baselines, methods, specs, spellings, targets
+from lineal import baselines, methods, spellings, targets
 from lineal.errors import OptionError
 from lineal.methods import METHODS
 from lineal.quadrature.rules import RULES
+from lineal.targets import spelling as specs
 
 HARD = st.sampled_from(
     [

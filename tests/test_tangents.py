@@ -7,13 +7,13 @@ import pytest
 
 import lineal
 from lineal import targets
-from lineal.costs import Costs, costs
-from lineal.field import Problem, Request, evaluate
+from lineal.engine.costs import Costs, costs
+from lineal.engine.field import Problem, Request, evaluate
+from lineal.engine.tangents import Mode
 from lineal.models.base import answer
 from lineal.models.lease import lease
-from lineal.pairs import PairOptions, Pairs
 from lineal.paths import Straight
-from lineal.tangents import Mode
+from lineal.verbs.pair import PairOptions, Pairs
 from tests.fakes import by
 from tests.families import FAMILIES, TEXTS, Family
 
@@ -60,13 +60,13 @@ def test_many_outputs_of_one_text_take_the_cheapest_mode(monkeypatch: pytest.Mon
         return Costs(forward=1.0, backward=2.0, tangent=tangent, central=0.1)
 
     def explained(tangent: float, rows: int) -> np.ndarray:
-        monkeypatch.setattr("lineal.session.costs", lambda _, problem: (asked.append((problem.k, rows)), prices(tangent))[1])
+        monkeypatch.setattr("lineal.verbs.session.costs", lambda _, problem: (asked.append((problem.k, rows)), prices(tangent))[1])
         record = lineal.explain(model, TEXTS[0], targets.similar(vectors[:rows]), baseline="unk", rule="gauss:6")
         return record.scores
 
     used: list[Mode] = []
     monkeypatch.setattr(
-        "lineal.integrate.evaluate", lambda model, requests: (used.append(requests[0].problem.mode), evaluate(model, requests))[1]
+        "lineal.engine.integrate.evaluate", lambda model, requests: (used.append(requests[0].problem.mode), evaluate(model, requests))[1]
     )
     reverse, forward, without = explained(100.0, 24), explained(0.1, 24), explained(float("inf"), 24)
     assert [mode for i, mode in enumerate(used) if i == 0 or mode is not used[i - 1]] == [Mode.REVERSE, Mode.FORWARD, Mode.REVERSE]

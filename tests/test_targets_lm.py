@@ -10,9 +10,10 @@ import pytest
 import torch
 
 import lineal
-from lineal import specs, targets
+from lineal import targets
 from lineal.errors import InputError, OptionError
 from lineal.models.causal import CausalLM
+from lineal.targets import spelling as specs
 from tests import tiny_lm
 from tests.honest import assert_keeps_its_word
 

@@ -13,7 +13,7 @@ import pytest
 
 import lineal
 from lineal.cli.main import main
-from lineal.views import evaluation
+from lineal.views.evaluation import table as evaluation
 from lineal.visible import one_line, visible
 from tests.records import make_record
 

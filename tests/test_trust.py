@@ -9,10 +9,11 @@ import pytest
 import torch
 
 import lineal
-from lineal import targets, trust, views
+from lineal import targets, views
 from lineal.errors import InputError
+from lineal.evaluation import trust
+from lineal.evaluation.trust_pair import examine_pair
 from lineal.metrics.curves import GRID, count
-from lineal.pair_trust import examine_pair
 from lineal.prompts import Generation
 from tests import fakes, records, tiny, tiny_lm
 from tests.test_pairs import encoder

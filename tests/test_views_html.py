@@ -9,10 +9,10 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from lineal.attribution import Attribution
+from lineal.records.attribution import Attribution
 from lineal.views import page, repr_html
-from lineal.views.cells import cells, visible
-from lineal.views.flow import flow
+from lineal.views.parts.cells import cells, visible
+from lineal.views.parts.flow import flow
 from tests.records import HOSTILE, make_record, pieces_record, sample_records
 
 RECORDS = sample_records()

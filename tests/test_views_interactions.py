@@ -15,10 +15,10 @@ from lineal import Interactions
 from lineal.errors import ResultError
 from lineal.quadrature.contract import Stop
 from lineal.views import interactions_page, plot_interactions, render_interactions, save_plot
-from lineal.views.grid import MOST_WORDS, grid
-from lineal.views.joint_summary import pairs, rows
-from lineal.views.terminal import plain
-from lineal.views.tinted import tinted_texts
+from lineal.views.attribution.terminal import plain
+from lineal.views.interactions.words import pairs, rows
+from lineal.views.parts.grid import MOST_WORDS, grid
+from lineal.views.parts.tinted import tinted_texts
 from tests.records import HOSTILE, pieces_record
 
 TEXT = "The acting is extraordinarily glorious but not good"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lineal.attribution import Attribution, Choices
 from lineal.errors import ResultError
+from lineal.records.attribution import Attribution, Choices
 from lineal.views import page, repr_html, to_markdown, to_text
-from lineal.views.menu import GROUPS, MEAN, menu
+from lineal.views.parts.menu import GROUPS, MEAN, menu
 from tests.records import HOSTILE, pieces_record
 from tests.test_views_html import Node
 

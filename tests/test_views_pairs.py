@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lineal.attribution import ModelCard
-from lineal.pair_attribution import Matches, PairAttribution, Side
 from lineal.quadrature.contract import Stop
+from lineal.records.attribution import ModelCard
+from lineal.records.pair import Matches, PairAttribution, Side
 from lineal.views import matches_page, pair_page, plot_alignment, plot_pair, render_matches, render_pair, save_plot
-from lineal.views.grid import MOST_WORDS, grid
-from lineal.views.pair_terminal import to_text
-from lineal.views.tinted import tinted
+from lineal.views.pair.terminal import to_text
+from lineal.views.parts.grid import MOST_WORDS, grid
+from lineal.views.parts.tinted import tinted
 
 HOSTILE = "</script><img src=x onerror=alert(1)> & \x1b[31mred {{ 7*7 }} [bold]b[/bold]"
 

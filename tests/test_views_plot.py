@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from lineal.errors import MissingExtraError
-from lineal.views import bars, plot_bars, plot_heat, save_plot
+from lineal.views import plot_bars, plot_heat, save_plot
+from lineal.views.parts.bars import bars
 from tests.records import sample_records
 
 RECORDS = sample_records()

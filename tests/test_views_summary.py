@@ -9,13 +9,15 @@ import sys
 import numpy as np
 import pytest
 
-from lineal.attribution import Attribution
 from lineal.quadrature.contract import Stop
-from lineal.views import badge, bars, cells, page, sentence, spoken, summary
-from lineal.views.cells import By, levels, short, visible
-from lineal.views.flow import flow
-from lineal.views.numbers import fixed, number, percent, places, share, signed
-from lineal.views.palette import oklch, scale, strength, tint
+from lineal.records.attribution import Attribution
+from lineal.views import badge, page, sentence, spoken
+from lineal.views.attribution import words as summary
+from lineal.views.parts.bars import bars
+from lineal.views.parts.cells import By, cells, levels, short, visible
+from lineal.views.parts.flow import flow
+from lineal.views.parts.numbers import fixed, number, percent, places, share, signed
+from lineal.views.parts.palette import oklch, scale, strength, tint
 from tests.records import make_record, sample_records
 
 RECORDS = sample_records()
@@ -24,7 +26,7 @@ LEVELS: tuple[By, ...] = ("word", "token", "sentence")
 
 def test_views_open_without_torch() -> None:
     heavy = "'torch', 'transformers', 'matplotlib', 'pandas'"
-    code = f"import sys, lineal.views, lineal.attribution; print([name for name in ({heavy}) if name in sys.modules])"
+    code = f"import sys, lineal.views, lineal.records.attribution; print([name for name in ({heavy}) if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
@@ -130,7 +132,7 @@ def test_repeated_words_are_told_apart() -> None:
 
 
 def test_cells_are_kept_with_the_record_and_forgotten_with_it() -> None:
-    from lineal.views.cells import _kept
+    from lineal.views.parts.cells import _kept
 
     record = make_record(["a b"], ["a", "b"], [(0, 1), (2, 3)], [[1.0, -1.0]])
     assert cells(record) is cells(record)

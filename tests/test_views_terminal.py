@@ -10,9 +10,10 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from lineal.views import bars, render, to_text
-from lineal.views.numbers import fixed, places
-from lineal.views.terminal import Ground
+from lineal.views import render, to_text
+from lineal.views.attribution.terminal import Ground
+from lineal.views.parts.bars import bars
+from lineal.views.parts.numbers import fixed, places
 from tests.records import sample_records
 
 RECORDS = sample_records()

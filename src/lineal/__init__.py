@@ -13,23 +13,23 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from lineal.attribution import Attribution
 from lineal.errors import LinealError
-from lineal.failure import Failure
-from lineal.interaction_matrix import Interactions
-from lineal.pair_attribution import Matches, PairAttribution
 from lineal.quadrature.contract import Stop
-from lineal.stored import load_result, load_results
+from lineal.records.attribution import Attribution
+from lineal.records.failure import Failure
+from lineal.records.interactions import Interactions
+from lineal.records.load import load_result, load_results
+from lineal.records.pair import Matches, PairAttribution
 
 if TYPE_CHECKING:
     from lineal import baselines, methods, metrics, prompts, targets
-    from lineal.comparison import compare
-    from lineal.evaluation import evaluate
-    from lineal.generation import explain_generation
-    from lineal.interactions import explain_interactions
+    from lineal.evaluation.run import evaluate
     from lineal.models import LinearProbe, load
-    from lineal.pairs import explain_matches, explain_pair, explain_similarity
-    from lineal.session import explain, explain_many
+    from lineal.verbs.comparison import compare
+    from lineal.verbs.generation import explain_generation
+    from lineal.verbs.interactions import explain_interactions
+    from lineal.verbs.pair import explain_matches, explain_pair, explain_similarity
+    from lineal.verbs.session import explain, explain_many
 
 __version__ = "0.1.0"
 
@@ -63,15 +63,15 @@ __all__ = [
 
 _LAZY = {
     "LinearProbe": "lineal.models",
-    "compare": "lineal.comparison",
-    "evaluate": "lineal.evaluation",
-    "explain": "lineal.session",
-    "explain_generation": "lineal.generation",
-    "explain_interactions": "lineal.interactions",
-    "explain_many": "lineal.session",
-    "explain_matches": "lineal.pairs",
-    "explain_pair": "lineal.pairs",
-    "explain_similarity": "lineal.pairs",
+    "compare": "lineal.verbs.comparison",
+    "evaluate": "lineal.evaluation.run",
+    "explain": "lineal.verbs.session",
+    "explain_generation": "lineal.verbs.generation",
+    "explain_interactions": "lineal.verbs.interactions",
+    "explain_many": "lineal.verbs.session",
+    "explain_matches": "lineal.verbs.pair",
+    "explain_pair": "lineal.verbs.pair",
+    "explain_similarity": "lineal.verbs.pair",
     "load": "lineal.models",
 }
 

@@ -11,11 +11,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from lineal import regroup
-from lineal.attribution import Role
 from lineal.errors import InputError, OptionError, listing
 from lineal.models.base import Encoded, Region, TextModel
 from lineal.models.generative import Generative
+from lineal.records import group as regroup
+from lineal.records.attribution import Role
 from lineal.typed import check_fields, listed
 
 TEMPLATE, ANSWER, GENERATED = "template", "answer", "generated"

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral
 from typing import Any
 
-from lineal import regroup
 from lineal.errors import InputError, OptionError
 from lineal.models.base import Encoded
 from lineal.prompts import GENERATED, TEMPLATE
+from lineal.records import group as regroup
 
 Select = str | int | Sequence[tuple[int, int]] | Sequence[int] | None
 

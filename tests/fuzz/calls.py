@@ -11,10 +11,11 @@ from typing import Any
 import torch
 
 import lineal
-from lineal import baselines, methods, prompts, targets, trust
-from lineal.options import Options
-from lineal.pair_trust import examine_pair
-from lineal.record import Record
+from lineal import baselines, methods, prompts, targets
+from lineal.evaluation import trust
+from lineal.evaluation.trust_pair import examine_pair
+from lineal.records.base import Record
+from lineal.verbs.options import Options
 from tests.fuzz import values
 from tests.fuzz.cases import Case, dice, insist, shortened
 from tests.fuzz.workspace import Workspace

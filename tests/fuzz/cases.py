@@ -20,11 +20,11 @@ from typing import Any
 
 import numpy as np
 
-from lineal.attribution import Attribution
 from lineal.cli.common import NOT_CONVERGED
 from lineal.cli.main import main
 from lineal.errors import LinealError, ResultError
-from lineal.record import Record
+from lineal.records.attribution import Attribution
+from lineal.records.base import Record
 
 EXITS = (0, 2, NOT_CONVERGED)
 """What the command line may exit with."""

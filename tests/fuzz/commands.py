@@ -14,11 +14,11 @@ from typing import Any
 
 import typer
 
-from lineal.attribution import Attribution
 from lineal.cli.main import app
-from lineal.interaction_matrix import Interactions
-from lineal.pair_attribution import Matches, PairAttribution
-from lineal.stored import load_result
+from lineal.records.attribution import Attribution
+from lineal.records.interactions import Interactions
+from lineal.records.load import load_result
+from lineal.records.pair import Matches, PairAttribution
 from tests.fuzz import values
 from tests.fuzz.cases import Case, Ran, Wrong, checked, dice, insist, shortened
 from tests.fuzz.workspace import Workspace

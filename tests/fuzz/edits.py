@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import lineal
-from lineal.attribution import Attribution
+from lineal.records.attribution import Attribution
 from tests.fuzz.cases import Case, checked, dice, insist, shortened
 from tests.fuzz.commands import where
 from tests.fuzz.workspace import Workspace

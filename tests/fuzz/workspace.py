@@ -14,7 +14,7 @@ import transformers
 
 import lineal
 from lineal.models.probe import save_probe
-from lineal.record import Record
+from lineal.records.base import Record
 from tests import families, records, tiny, tiny_lm
 from tests.fuzz import values
 from tests.fuzz.cases import contradictions

@@ -14,10 +14,10 @@ from rich.console import Console
 from rich.status import Status
 from rich.text import Text
 
-from lineal.attribution import Attribution
 from lineal.errors import InputError, OptionError
 from lineal.files import write_whole
-from lineal.record import Record
+from lineal.records.attribution import Attribution
+from lineal.records.base import Record
 from lineal.visible import encodable, one_line, visible
 
 NOT_CONVERGED = 3
@@ -124,7 +124,7 @@ def read_text(text: str) -> str:
 
 
 def layer_of(given: str | None) -> str | int | None:
-    """Return a layer as `lineal.options.Options` takes it: a number where it is one."""
+    """Return a layer as `lineal.verbs.options.Options` takes it: a number where it is one."""
     return int(given) if given is not None and given.removeprefix("-").isdecimal() and len(given) < 10 else given
 
 
@@ -189,9 +189,9 @@ def read_messages(path: Path) -> list[dict[str, str]]:
 
 def announce_memory(model: Any) -> None:
     """Say on standard error how much memory a language model's explanation will take."""
+    from lineal.engine.memory import measure
     from lineal.models.base import GENERATIVE
-    from lineal.models.memory import measure
-    from lineal.session import BATCH_TOKENS
+    from lineal.verbs.session import BATCH_TOKENS
 
     if model.card.kind not in GENERATIVE:
         return

@@ -9,10 +9,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from lineal.attribution import Attribution
 from lineal.cli import common, groups
 from lineal.errors import OptionError
 from lineal.files import write_whole
+from lineal.records.attribution import Attribution
 
 
 @groups.takes_groups
@@ -39,11 +39,12 @@ def compare(
     loading: groups.Loading,
 ) -> None:
     """Compare methods on one text: scores, sums, rank agreement, gradients, seconds."""
-    from lineal import specs, targets, views
-    from lineal.comparison import compare as run
+    from lineal import targets, views
+    from lineal.evaluation.trust import examine
     from lineal.prompts import Generation
     from lineal.targets import Steps
-    from lineal.trust import examine
+    from lineal.targets import spelling as specs
+    from lineal.verbs.comparison import compare as run
 
     common.check_out(out, only=(".html",))
     common.check_trust(trust, layer)
@@ -73,8 +74,9 @@ def compare(
 
 def _table(records: tuple[Attribution, ...]) -> Table:
     """Return one row per method; of several generated tokens, the sums over all of them."""
-    from lineal.views import cells, numbers
-    from lineal.views.compare import agreement
+    from lineal.views.comparison.page import agreement
+    from lineal.views.parts import numbers
+    from lineal.views.parts.cells import cells
 
     table = Table(title=None, box=None, pad_edge=False)
     for name in ("method", "strongest words", "sum off by", "agrees with the first", "gradients", "seconds"):

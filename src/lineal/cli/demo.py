@@ -11,9 +11,9 @@ import typer
 from markupsafe import Markup
 from rich.console import Console
 
-from lineal.attribution import Attribution
 from lineal.cli import common
 from lineal.errors import LinealError, MissingExtraError, ModelError
+from lineal.records.attribution import Attribution
 from lineal.visible import visible
 
 ANSWER = "You can send back any unopened item within thirty days and get your money back, though postage is yours to pay."

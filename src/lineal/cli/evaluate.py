@@ -12,7 +12,7 @@ from lineal.cli import common, groups
 from lineal.errors import InputError, MissingExtraError
 from lineal.files import check_folder, write_whole
 from lineal.metrics.catalogue import CATALOGUE
-from lineal.record import nulls
+from lineal.records.base import nulls
 
 METRICS_HELP = (
     "Separated by commas, of (+ higher is better, - lower): "
@@ -55,10 +55,11 @@ def evaluate(
     Writes table.md, table.csv, values.json, curves.png (with matplotlib) and the records, one JSON line per text and method. Until then DIR
     keeps unfinished.jsonl: the same command goes on from it after an interruption.
     """
-    from lineal import specs, targets
-    from lineal.evaluation import evaluate as run
-    from lineal.views.evaluation import evaluation_csv, evaluation_markdown, evaluation_rows, plot_evaluation
-    from lineal.views.plot import save_plot
+    from lineal import targets
+    from lineal.evaluation.run import evaluate as run
+    from lineal.targets import spelling as specs
+    from lineal.views.attribution.plot import save_plot
+    from lineal.views.evaluation.table import evaluation_csv, evaluation_markdown, evaluation_rows, plot_evaluation
 
     texts = _texts(file, column, skip)[:limit]
     check_folder(out)

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from lineal.attribution import Attribution
 from lineal.cli import common, groups
 from lineal.errors import OptionError
-from lineal.failure import Failure
+from lineal.records.attribution import Attribution
+from lineal.records.failure import Failure
 
 
 @groups.takes_groups
@@ -46,9 +46,9 @@ def explain(
     Targets: self, similar:TEXT (encoders); label, label:NAME, labels (classifiers); next, token:" word" (language models); word:WORD,
     entities (token classifiers); answer (question answering: TEXT the question, TEXT2 the text); zero-shot:LABEL; fill (masked models).
     """
-    from lineal.options import Options
-    from lineal.session import Session
-    from lineal.trust import examine
+    from lineal.evaluation.trust import examine
+    from lineal.verbs.options import Options
+    from lineal.verbs.session import Session
 
     common.check_out(delivery.out, Attribution, several=file is not None)
     common.check_trust(trust, layer)
@@ -95,6 +95,7 @@ def _texts(text: str | None, text2: str | None, file: Path | None, messages: Pat
 
 def _target(target: str | None, unit: str | None, loaded: Any, similar_to: str | None) -> Any:
     """Return the target; a unit alone is that of the model's usual one."""
-    from lineal import specs, targets
+    from lineal import targets
+    from lineal.targets import spelling as specs
 
     return specs.target(target, unit, text=similar_to, usual=targets.default(loaded))

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from lineal.attribution import Attribution
 from lineal.cli import common, groups
 from lineal.errors import OptionError
+from lineal.records.attribution import Attribution
 
 
 @groups.takes_groups
@@ -34,9 +34,9 @@ def generate(
 
     --out FILE.html writes a page (point at a generated word to see its sources), FILE.png or FILE.svg a heat map, FILE.json the record.
     """
-    from lineal.generation import explain_generation
     from lineal.prompts import Chat, Generation
     from lineal.targets import Steps
+    from lineal.verbs.generation import explain_generation
 
     common.check_out(delivery.out, Attribution)
     if (prompt is None) == (messages is None):
@@ -49,7 +49,7 @@ def generate(
         record = explain_generation(loaded, given, max_new_tokens, continuation, **asked)
     panels = []
     if trust:
-        from lineal.trust import examine
+        from lineal.evaluation.trust import examine
 
         same = Generation(given, max_new_tokens, continuation, hold_generated)
         how = {"baseline": baseline, **integration, "record": record}

@@ -9,7 +9,7 @@ import typer
 from lineal.cli import common
 from lineal.cli.groups import takes_groups
 from lineal.cli.shared import Shared
-from lineal.interaction_matrix import Interactions
+from lineal.records.interactions import Interactions
 
 
 @takes_groups
@@ -27,9 +27,10 @@ def interactions(
 
     One output from one baseline; targets as in `lineal explain`. About three gradients per token and path point.
     """
-    from lineal import specs, targets
-    from lineal.interactions import explain_interactions
-    from lineal.trust import examine
+    from lineal import targets
+    from lineal.evaluation.trust import examine
+    from lineal.targets import spelling as specs
+    from lineal.verbs.interactions import explain_interactions
 
     loaded = shared.load(model, Interactions)
     given = common.read_text(text)

@@ -11,7 +11,7 @@ import typer
 
 from lineal.cli import common, groups
 from lineal.files import check_folder, write_whole
-from lineal.record import nulls
+from lineal.records.base import nulls
 
 if TYPE_CHECKING:
     from lineal.tasks.liar import Verdict

@@ -11,7 +11,7 @@ from lineal.cli import common
 from lineal.cli.groups import takes_groups
 from lineal.cli.shared import ModeName, Shared, SimilarityName
 from lineal.errors import InputError
-from lineal.pair_attribution import Matches
+from lineal.records.pair import Matches
 
 
 @takes_groups
@@ -27,8 +27,8 @@ def match(
     shared: Shared,
 ) -> None:
     """Rank documents by similarity to a query and show the words behind every match."""
-    from lineal.pair_trust import examine_pair
-    from lineal.pairs import explain_matches
+    from lineal.evaluation.trust_pair import examine_pair
+    from lineal.verbs.pair import explain_matches
 
     lines = _read(documents)
     loaded = shared.load(model, Matches)

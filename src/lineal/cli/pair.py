@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from lineal.attribution import Attribution
 from lineal.cli import common
 from lineal.cli.groups import takes_groups
 from lineal.cli.shared import ModeName, Shared, SimilarityName
 from lineal.errors import OptionError
-from lineal.pair_attribution import PairAttribution
+from lineal.records.attribution import Attribution
+from lineal.records.pair import PairAttribution
 
 
 @takes_groups
@@ -33,11 +33,12 @@ def pair(
     A sentence encoder gives the word × word matrix and the parts that are not in it. A classifier that reads pairs (a cross-encoder) gives
     one row of scores over both texts, for --target label:NAME or labels.
     """
-    from lineal import specs, targets
-    from lineal.pair_trust import examine_pair
-    from lineal.pairs import explain_pair
-    from lineal.session import explain
-    from lineal.trust import examine
+    from lineal import targets
+    from lineal.evaluation.trust import examine
+    from lineal.evaluation.trust_pair import examine_pair
+    from lineal.targets import spelling as specs
+    from lineal.verbs.pair import explain_pair
+    from lineal.verbs.session import explain
 
     loaded = shared.load(model, PairAttribution, Attribution)
     first, second = common.read_text(a), common.read_text(b)

@@ -10,11 +10,11 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.console import Console, RenderableType
 
-from lineal.attribution import Attribution
 from lineal.cli import common
-from lineal.interaction_matrix import Interactions
-from lineal.pair_attribution import Matches, PairAttribution
-from lineal.record import Record
+from lineal.records.attribution import Attribution
+from lineal.records.base import Record
+from lineal.records.interactions import Interactions
+from lineal.records.pair import Matches, PairAttribution
 
 SimilarityName = Annotated[Literal["cosine", "dot"], typer.Option("--similarity", help="How two embeddings are compared.")]
 ModeName = Annotated[

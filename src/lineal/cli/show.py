@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from lineal.attribution import Attribution
 from lineal.cli import common, shared
 from lineal.errors import ResultError
-from lineal.failure import Failure
-from lineal.stored import load_result, load_results
+from lineal.records.attribution import Attribution
+from lineal.records.failure import Failure
+from lineal.records.load import load_result, load_results
 
 
 def show(

@@ -14,7 +14,7 @@ from lineal import spellings
 from lineal.errors import OptionError, listing, unknown
 from lineal.methods.averages import ExpectedGradients, SequentialIG, SmoothGradIG
 from lineal.methods.contract import Case, Method, Outcome, Plan
-from lineal.methods.dig import DIG, BlogDIG
+from lineal.methods.dig.method import DIG, BlogDIG
 from lineal.methods.ig import IG
 from lineal.methods.local import GradientTimesInput, Occlusion, Random, Saliency
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from lineal.engine.field import Problem
 from lineal.errors import OptionError
-from lineal.field import Problem
 from lineal.methods.contract import Case, Outcome, Plan, mean, worst
+from lineal.methods.dig.neighbours import table
 from lineal.methods.local import check_seed, generator
 from lineal.models.vocabulary import drawable
-from lineal.neighbours import table
 from lineal.paths import Straight
 from lineal.quadrature.contract import Integral, Schedule
 from lineal.quadrature.points import Ends

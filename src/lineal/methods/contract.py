@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lineal.field import Problem
+from lineal.engine.field import Problem
+from lineal.engine.tangents import Mode
 from lineal.models.base import Encoded, TextModel
 from lineal.models.causal import Prefix
-from lineal.objectives import Objective
+from lineal.objectives.scores import Objective
 from lineal.paths import Path
 from lineal.quadrature.contract import Integral, Schedule, Stop
-from lineal.tangents import Mode
 
 Floats = NDArray[np.float64]
 BLOCK = 64

@@ -11,14 +11,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lineal.engine.field import Measure, Problem, inner
+from lineal.engine.removal import REMOVALS, Subject
+from lineal.engine.tangents import Mode
 from lineal.errors import OptionError
-from lineal.field import Measure, Problem, inner
 from lineal.methods.contract import Case, Floats, Outcome, Plan
 from lineal.paths import Straight
 from lineal.quadrature.contract import Integral, Schedule, Stop
 from lineal.quadrature.points import Ends, Slope
-from lineal.removal import REMOVALS, Subject
-from lineal.tangents import Mode
 from lineal.typed import check_fields
 
 

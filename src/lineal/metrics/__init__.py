@@ -1,4 +1,4 @@
-"""How good an explanation is: faithfulness and agreement here, stability in `lineal.metrics.stability`, which needs torch.
+"""How good an explanation is: faithfulness and agreement here, stability in `lineal.evaluation.stability`, which needs torch.
 
 What to be careful with: docs/faithfulness.md.
 """

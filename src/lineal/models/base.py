@@ -17,8 +17,6 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from lineal.attribution import ModelCard, Role
-from lineal.digests import digest
 from lineal.errors import (
     FidelityError,
     InputError,
@@ -29,8 +27,10 @@ from lineal.errors import (
     TooLongError,
     listing,
 )
+from lineal.models.digests import digest
 from lineal.models.lease import lease, untouched
-from lineal.objectives import Activation
+from lineal.objectives.scores import Activation
+from lineal.records.attribution import ModelCard, Role
 
 FIDELITY = {torch.float64: 1e-9, torch.float32: 2e-4, torch.float16: 2e-2, torch.bfloat16: 5e-2}
 """Largest accepted |embeddings run − ids run|, relative to the largest |answer|: a few hundred roundings of each dtype."""

@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lineal.digests import digest
 from lineal.errors import OptionError
 from lineal.models.base import Adapter, Encoded, Head, card, entered, feature_names, model_limit, tokenise
+from lineal.models.digests import digest
 from lineal.models.lease import lease
-from lineal.objectives import Activation
+from lineal.objectives.scores import Activation
 
 
 class SequenceClassifier(Adapter):

@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lineal.attribution import Role
 from lineal.errors import InputError, OptionError, TooLongError
 from lineal.models.base import Adapter, Encoded, check_characters, model_limit
 from lineal.models.lease import lease, turn, untouched
+from lineal.records.attribution import Role
 
 
 class Generative(Adapter):

@@ -1,7 +1,7 @@
 """Who may use a model now, and in which state: one caller at a time, for one batch, after which everything is as it was.
 
 What several callers of one model share, and what a lease therefore owns: training and gradient flags, recomputing, forward hooks, and
-the truncation and padding of a tokenizer. The choice of an attention kernel is made per thread (`lineal.attention`).
+the truncation and padding of a tokenizer. The choice of an attention kernel is made per thread (`lineal.models.attention`).
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Any
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from lineal.attention import Mathematical, mathematical
 from lineal.kept import Kept
+from lineal.models.attention import Mathematical, mathematical
 
 Hook = Callable[[Any], Any]
 """From what a layer gives to what it gives instead; None leaves it."""

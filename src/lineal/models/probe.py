@@ -14,13 +14,13 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 from torch import Tensor
 
-from lineal.digests import digest
 from lineal.errors import ModelError, OptionError
 from lineal.files import write_whole
 from lineal.models.base import Adapter, Encoded, Head, fingerprint
+from lineal.models.digests import digest
 from lineal.models.encoder import SentenceEncoder
 from lineal.models.lease import untouched
-from lineal.objectives import Activation
+from lineal.objectives.scores import Activation
 
 CONFIG = "lineal_probe.json"
 WEIGHTS = "probe.safetensors"

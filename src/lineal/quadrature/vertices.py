@@ -17,7 +17,7 @@ SIDES = {"left": (1.0, 0.0), "right": (0.0, 1.0), "trapezoid": (0.5, 0.5)}
 class Vertices:
     """Sum over the straight pieces of a path with the gradient at their left ends, at their right ends, or the mean of both.
 
-    Both sides of a vertex are asked for, since the velocity jumps there; `lineal.field` computes their common gradient once, so the cost
+    Both sides of a vertex are asked for, since the velocity jumps there; the engine computes their common gradient once, so the cost
     is one gradient per vertex. The stated error is the larger of |residual| and the L1 distance between the one-sided and the trapezoid
     sum: near the truth for left and right, pessimistic for the trapezoid.
 

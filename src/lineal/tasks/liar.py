@@ -16,14 +16,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lineal.attribution import Attribution
-from lineal.continuations import Bound, Choice
 from lineal.errors import InputError, MissingExtraError, OptionError
 from lineal.models import TextModel, load
 from lineal.models.base import Encoded
-from lineal.objectives import Objective
+from lineal.objectives.scores import Objective
 from lineal.prompts import Chat, Marked
-from lineal.session import explain_many
+from lineal.records.attribution import Attribution
+from lineal.targets.language import Bound, Choice
+from lineal.verbs.session import explain_many
 
 LABELS = ("pants-fire", "false", "barely-true", "half-true", "mostly-true", "true")
 """The six classes, from the worst to the best."""
@@ -226,7 +226,7 @@ def explain(
     shots, pool, seed: how many examples stand before the question and where they are drawn from. pick: "choice", the label the model
     prefers, "gold", the published one, or a label. unit: of the explained letter against the five others. chat: ask through the
     tokenizer's chat template, the answer begun for the model (`as_chat`). options: see
-    `lineal.options.Options`; attribute="claim" asks about the claim alone, and runs everything before the speaker only once.
+    `lineal.verbs.options.Options`; attribute="claim" asks about the claim alone, and runs everything before the speaker only once.
     Raises OptionError for an unknown label or a tokenizer without a template; as `lineal.explain_many`.
     """
     if pick not in ("choice", "gold", *LABELS):

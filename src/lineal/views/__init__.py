@@ -1,25 +1,25 @@
 """Pictures of a record: page, notebook, terminal, figures, tables. Works from the record alone, without torch or network."""
 
-from lineal.views.bars import Bar, bars
-from lineal.views.cells import By, Cell, cells
-from lineal.views.choices import Tally, choices_page, tally
-from lineal.views.compare import comparison_page
+from lineal.views.attribution.page import page, repr_html
+from lineal.views.attribution.plot import plot_bars, plot_heat, save_plot
+from lineal.views.attribution.table import to_csv, to_dataframe, to_markdown
+from lineal.views.attribution.terminal import render, to_text
+from lineal.views.attribution.words import Badge, Piece, badge, sentence, spoken
+from lineal.views.choices.page import Tally, choices_page, tally
+from lineal.views.comparison.page import comparison_page
 from lineal.views.formats import endings, save
-from lineal.views.html import page, repr_html
-from lineal.views.joint_html import interactions_page
-from lineal.views.joint_terminal import render_interactions
-from lineal.views.pair_html import matches_page, pair_page
-from lineal.views.pair_plot import plot_alignment, plot_interactions, plot_pair
-from lineal.views.pair_terminal import render_matches, render_pair
-from lineal.views.plain import to_csv, to_dataframe, to_markdown
-from lineal.views.plot import plot_bars, plot_heat, save_plot
-from lineal.views.sides import has_sides
-from lineal.views.sides_html import sides_page
-from lineal.views.sides_plot import plot_sides
-from lineal.views.sides_terminal import render_sides
-from lineal.views.summary import Badge, Piece, badge, sentence, spoken
-from lineal.views.terminal import render, to_text
-from lineal.views.trust import trust_panel, trust_text
+from lineal.views.interactions.page import interactions_page
+from lineal.views.interactions.terminal import render_interactions
+from lineal.views.pair.page import matches_page, pair_page
+from lineal.views.pair.plot import plot_alignment, plot_interactions, plot_pair
+from lineal.views.pair.terminal import render_matches, render_pair
+from lineal.views.parts.bars import Bar, bars
+from lineal.views.parts.cells import By, Cell, cells
+from lineal.views.sides.page import sides_page
+from lineal.views.sides.plot import plot_sides
+from lineal.views.sides.terminal import render_sides
+from lineal.views.sides.words import has_sides
+from lineal.views.trust.page import trust_panel, trust_text
 
 __all__ = [
     "Badge",

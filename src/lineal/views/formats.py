@@ -7,23 +7,25 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lineal.attribution import Attribution
 from lineal.errors import MissingExtraError, OptionError
 from lineal.files import check_writable, write_whole
-from lineal.interaction_matrix import Interactions
-from lineal.pair_attribution import Matches, PairAttribution
-from lineal.record import Record
-from lineal.views import pair_terminal, plain, terminal
-from lineal.views.cells import By
-from lineal.views.html import page
-from lineal.views.joint_html import interactions_page
-from lineal.views.joint_terminal import render_interactions
-from lineal.views.pair_html import matches_page, pair_page
-from lineal.views.pair_plot import plot_interactions, plot_pair
-from lineal.views.plot import plot_bars, plot_heat, save_plot
-from lineal.views.sides import has_sides
-from lineal.views.sides_html import sides_page
-from lineal.views.sides_plot import plot_sides
+from lineal.records.attribution import Attribution
+from lineal.records.base import Record
+from lineal.records.interactions import Interactions
+from lineal.records.pair import Matches, PairAttribution
+from lineal.views.attribution import table as plain
+from lineal.views.attribution import terminal
+from lineal.views.attribution.page import page
+from lineal.views.attribution.plot import plot_bars, plot_heat, save_plot
+from lineal.views.interactions.page import interactions_page
+from lineal.views.interactions.terminal import render_interactions
+from lineal.views.pair import terminal as pair_terminal
+from lineal.views.pair.page import matches_page, pair_page
+from lineal.views.pair.plot import plot_interactions, plot_pair
+from lineal.views.parts.cells import By
+from lineal.views.sides.page import sides_page
+from lineal.views.sides.plot import plot_sides
+from lineal.views.sides.words import has_sides
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

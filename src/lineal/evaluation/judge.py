@@ -1,0 +1,184 @@
+"""Judges the explanations of one text at a time: runs the model on what is left of the text, and on other weights and inputs.
+
+Which groups of tokens go and what follows from the answers stands in `metrics.questions`; here they meet a model. Special and held tokens
+are never removed, nor is a decoder's first position, where its attention sink forms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lineal import baselines, metrics
+from lineal.engine.field import Problem
+from lineal.engine.removal import REMOVALS, Removal, Subject, values
+from lineal.errors import OptionError
+from lineal.evaluation.readings import has, hellinger, with_probability
+from lineal.evaluation.stability import max_sensitivity
+from lineal.methods import Case
+from lineal.metrics import curves, questions
+from lineal.objectives.scores import Objective
+from lineal.objectives.wrap import Beside
+from lineal.paths import Straight
+from lineal.records.attribution import Attribution
+from lineal.verbs.session import Session
+
+SOFT_DRAWS = 6
+"""Random texts per soft metric."""
+
+Floats = NDArray[np.float64]
+Gone = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Operator:
+    """One way to take tokens out. start: gives what is put in their place, None for the text's own baseline."""
+
+    remove: Removal
+    start: Any = None
+
+
+def operator(name: str, model: Any) -> Operator:
+    """Return the removal behind "delete", "attention" or "replace:" with a baseline's name; OptionError for anything else."""
+    kind, _, fill = name.partition(":")
+    if kind not in REMOVALS or (kind == "replace") != bool(fill):
+        raise OptionError(f"unknown removal {name!r}; choose among delete, attention, and replace: with a baseline's name, as replace:mask")
+    return Operator(REMOVALS[kind], baselines.resolve(fill, model).bind(model) if fill else None)
+
+
+def removable(case: Case) -> NDArray[np.int64]:
+    """Return the tokens that may be removed: those that move, less special ones and a decoder's first position."""
+    first = 1 if case.model.card.kind == "causal" else 0
+    kept = [i < first or role == "special" for i, role in enumerate(case.encoded.roles)]
+    return np.flatnonzero(np.array(case.moving) & ~np.array(kept))
+
+
+def same_question(session: Session, text: Any, objective: Objective) -> Case:
+    """Return a text's case for a session with another model, explaining what `objective` does: the same class or token.
+
+    Not the one the other model would predict. Embeddings to compare with are the other model's own.
+    """
+    case = session.case(text)
+    return case if hasattr(objective, "vectors") else replace(case, objective=objective)
+
+
+@dataclass
+class Judge:
+    """What is prepared once and used for every text.
+
+    session: reads the texts and runs what is left of them. columns: explain again, per column. random: the same with the weights drawn
+    anew, per column; empty where nobody asked. names: the wanted metrics. operators: by name.
+    """
+
+    session: Session
+    columns: Sequence[Session]
+    random: Sequence[Session]
+    names: Sequence[str]
+    operators: Mapping[str, Operator]
+
+    def judge(self, text: Any, records: Sequence[Attribution]) -> tuple[Floats, Floats, Floats]:
+        """Return (columns, removals, metrics) numbers and two (columns, removals, len(GRID)) curves of p: strongest gone, only strongest.
+
+        Numbers that no removal takes part in are the same for each of them; NaN where a metric has none.
+        """
+        case = self.session.case(text)
+        tokens = removable(case)
+        ranked = [questions.Ranked(record.scores[0, tokens]) for record in records]
+        once = [self._once(text, case, tokens, c, record) for c, record in enumerate(records)]
+        numbers = np.full((len(records), len(self.operators), len(self.names)), np.nan)
+        without, only = (np.full((len(records), len(self.operators), len(curves.GRID)), np.nan) for _ in range(2))
+        asked = questions.asked(self.names)
+        for r, how in enumerate(self.operators.values()):
+            fill = case.starts[0] if how.start is None else how.start(case.encoded).to(case.end)
+            answers = _Answers(self, how.remove, Subject(case.encoded, case.end, fill, with_probability(case.objective)), tokens)
+            answers.run(gone for own in ranked for question in asked for gone in question.groups(own))
+            full = answers.of(np.zeros((1, len(tokens)), dtype=bool))[0]
+            for c, own in enumerate(ranked):
+                found = dict(once[c])
+                for question in asked:
+                    found |= question.numbers(own, full, answers.of(question.groups(own)))
+                numbers[c, r] = [found.get(name, np.nan) for name in self.names]
+                curve = questions.curve(own, answers.of(questions.curve_groups(own)))
+                places = [curve.at(share) for share in curves.GRID]
+                without[c, r], only[c, r] = curve.without[places], curve.only[places]
+        return numbers, without, only
+
+    def _once(self, text: Any, case: Case, tokens: NDArray[np.int64], c: int, record: Attribution) -> dict[str, float]:
+        """Return the wanted numbers that no removal takes part in."""
+        found = {"completeness_error": abs(float(record.residual[0]))}
+        if any(name.startswith("soft") for name in self.names):
+            found |= self._soft(case, tokens, record)
+        if "max_sensitivity" in self.names:
+            session = self.columns[c]
+            found["max_sensitivity"] = max_sensitivity(session.scores, session.case(text))
+        if self.random:
+            session, scores = self.random[c], record.scores[0, tokens]
+            others = session.scores([same_question(session, text, case.objective)])[0][0, tokens]
+            found["randomisation"] = metrics.spearman(scores, others)
+            found["randomisation_abs"] = metrics.spearman(np.abs(scores), np.abs(others))
+        return found
+
+    def _soft(self, case: Case, tokens: NDArray[np.int64], record: Attribution) -> dict[str, float]:
+        """Return the π-soft metrics: half of all numbers are kept, whatever the method's scale."""
+        keep = metrics.keep_probabilities(record.scores[0, tokens])
+        rng, shape = np.random.default_rng(0), (len(tokens), case.end.shape[1])
+        masks = [np.ones(shape, dtype=bool), np.zeros(shape, dtype=bool)]
+        for probabilities in (keep, 1 - keep):
+            masks += [rng.random(shape) < probabilities[:, None] for _ in range(SOFT_DRAWS)]
+        objective = with_probability(case.objective)
+        spread = "distribution" in has(case.objective) and any(name.endswith("hellinger") for name in self.names)
+        if spread:
+            objective = Beside((*objective.parts, hellinger(self.session.model, case.encoded, case.objective)))
+        problems = [
+            Problem(case.encoded, Straight(embeds, embeds), objective) for embeds in (_masked(case, tokens, mask) for mask in masks)
+        ]
+        answers = values(self.session.model, problems, self.session.budget)
+        found = _soft_numbers(answers[:, 1])
+        return found | ({f"{name}_hellinger": value for name, value in _soft_numbers(1 - answers[:, 2]).items()} if spread else {})
+
+
+def _masked(case: Case, tokens: NDArray[np.int64], mask: Gone) -> Tensor:
+    embeds = case.end.clone()
+    embeds[torch.as_tensor(tokens)] *= torch.as_tensor(mask, device=embeds.device).to(embeds)
+    return embeds
+
+
+def _soft_numbers(p: Floats) -> dict[str, float]:
+    """Return both soft metrics from p of the full text, of the empty one, of those that keep the strong and of those that lose them."""
+    full, empty, kept, removed = p[0], p[1], p[2 : 2 + SOFT_DRAWS], p[2 + SOFT_DRAWS :]
+    return {
+        "soft_sufficiency": questions.mean([metrics.soft_sufficiency(full, q, empty) for q in kept]),
+        "soft_comprehensiveness": questions.mean([metrics.soft_comprehensiveness(full, q, empty) for q in removed]),
+    }
+
+
+@dataclass
+class _Answers:
+    """F and p of one text with groups of tokens removed; each group is run once."""
+
+    judge: Judge
+    remove: Removal
+    subject: Subject
+    tokens: NDArray[np.int64]
+    known: dict[bytes, Floats] = field(default_factory=dict)
+
+    def run(self, groups: Iterable[Gone]) -> None:
+        nothing = np.zeros(len(self.tokens), dtype=bool)
+        new = {gone.tobytes(): gone for gone in (nothing, *groups)}
+        problems = (self.remove(self.subject, self._whole(gone)) for gone in new.values())
+        self.known.update(zip(new, values(self.judge.session.model, problems, self.judge.session.budget), strict=True))
+
+    def of(self, groups: NDArray[np.bool_]) -> Floats:
+        """Return (m, 2) F and p without each group (m, n)."""
+        return np.array([self.known[gone.tobytes()] for gone in groups]).reshape(-1, 2)
+
+    def _whole(self, gone: Gone) -> Gone:
+        whole = np.zeros(len(self.subject.encoded), dtype=bool)
+        whole[self.tokens] = gone
+        return whole

@@ -1,0 +1,292 @@
+"""Many texts, many methods, many metrics: which explanations say what the model does? Wiring between explanations and their judge.
+
+Every method is judged by what happens to p, the probability of the explained output (or F itself where there is none), when the tokens
+it calls strongest are removed. All methods see the same texts, the same target and the same removals; equal removals are run once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import NoneType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lineal import metrics as m
+from lineal import prompts
+from lineal.errors import InputError, OptionError
+from lineal.evaluation.judge import Judge, operator, removable
+from lineal.evaluation.readings import has
+from lineal.evaluation.resume import Unfinished
+from lineal.evaluation.stability import randomised
+from lineal.metrics import catalogue
+from lineal.models import load
+from lineal.models.base import GENERATIVE, TextModel
+from lineal.models.digests import spelled
+from lineal.objectives.scores import Objective
+from lineal.records.attribution import Attribution
+from lineal.typed import listed
+from lineal.verbs.options import Options, options_from
+from lineal.verbs.session import Session, versions
+
+DEFAULT_METHODS = ("ig", "dig-greedy", "dig-maxcount", "expected-gradients", "gradient-x-input", "occlusion", "random")
+LANGUAGE_METHODS = ("ig", "gradient-x-input", "occlusion", "random")
+"""For language models: a path over words takes hundreds of gradients there, and expected gradients as many per sample."""
+METRICS = tuple(catalogue.CATALOGUE)
+CHUNK = 16
+"""Texts between two savings of a run that can be taken up again: enough to fill batches, few enough to lose little."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One way to explain: a method from one baseline (None for methods that use none)."""
+
+    method: str
+    baseline: str | None
+
+    @property
+    def name(self) -> str:
+        """Its name in tables."""
+        return self.method if self.baseline is None else f"{self.method}, {self.baseline}"
+
+
+@dataclass
+class Evaluation:
+    """What was measured.
+
+    values: (columns, removals, metrics, texts), NaN where a metric has none. records: per column, one per text. seconds, gradients:
+    (columns,) of computing the explanations. without, only: (columns, removals, texts, len(GRID)) p along the curves. skipped: texts that
+    could not be explained, with the reason. measured: what p is, "probability", or the unit of F where there is none. Numbers of metrics
+    that no removal takes part in (`Metric.removes`) are repeated for every removal.
+    """
+
+    model: str
+    target: str
+    columns: tuple[Column, ...]
+    removals: tuple[str, ...]
+    metrics: tuple[str, ...]
+    values: Floats
+    without: Floats
+    only: Floats
+    records: list[list[Attribution]]
+    seconds: Floats
+    gradients: Floats
+    skipped: list[str] = field(default_factory=list)
+    measured: str = "probability"
+
+    def interval(self, column: int, removal: int, metric: int) -> m.Interval:
+        """Return the mean over texts with its 95 % interval."""
+        return m.interval(self.values[column, removal, metric])
+
+    def against(self, column: int, control: int, removal: int, metric: int) -> m.Interval:
+        """Return the mean paired difference to another column, with its 95 % interval."""
+        return m.difference(self.values[column, removal, metric], self.values[control, removal, metric])
+
+    def gap(self, column: int) -> tuple[float, float] | None:
+        """Return the medians of |residual| and of |residual| / |F(text) − F(baseline)|; None for methods that promise no sum."""
+        if not self.records[column][0].adds_up:
+            return None
+        residuals = np.array([abs(r.residual[0]) for r in self.records[column]])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            shares = residuals / np.array([abs(r.delta[0]) for r in self.records[column]])
+        return float(np.median(residuals)), float(np.nanmedian(shares))
+
+
+def evaluate(
+    model: Any,
+    texts: Iterable[str],
+    target: Any = None,
+    *,
+    methods: Sequence[str] | None = None,
+    baselines: Sequence[str | None] = (None,),
+    metrics: Sequence[str] | None = None,
+    removals: Sequence[str] | None = None,
+    into: str | Path | None = None,
+    on_step: Callable[[str], None] | None = None,
+    **options: Any,
+) -> Evaluation:
+    """Return how faithful methods are on a list of texts, with one output (k = 1) explained per text.
+
+    methods: names of `lineal.methods.METHODS`; include "random", the control. baselines: each method that uses a baseline is run from each.
+    metrics: names in `lineal.metrics.CATALOGUE`. removals: "delete", "attention", or "replace:" with a baseline's name; give at least two,
+    since each favours somebody (docs/faithfulness.md). None for any of the three: what suits the model (`default_methods`,
+    `lineal.metrics.catalogue.defaults`, `default_removals`). options: see `lineal.verbs.options.Options`.
+    into: a file that keeps the finished texts, for long runs: a run with the same settings goes on from it, on more texts too. It stays
+    when the run is complete.
+    Texts that cannot be explained (too long, empty) are skipped and named in the result.
+    Cost: the explanations, and about 30 forward passes per text, column and removal; max_sensitivity takes 6 explanations more per text
+    and column, randomisation one more and a copy of the model. Raises OptionError for unknown names, for metrics that need a
+    probability where there is none, and for a file of another run.
+    """
+    prompts.check_list(texts, "evaluate", "lineal.evaluation.trust.examine")
+    texts = list(texts)
+    for row, text in enumerate(texts):
+        try:
+            prompts.check(text)
+        except InputError as error:
+            raise type(error)(f"texts[{row}]: {error}") from error
+    if "method" in options:
+        raise OptionError(f"evaluate compares several methods; give methods=[{options['method']!r}, 'random']")
+    options_from(options, beside=("target", "methods", "baselines", "metrics", "removals", "into"))
+    if not isinstance(into, (str, Path, NoneType)):
+        raise OptionError(f"into is {into!r}; give the name of a file")
+    baselines = listed("baselines", baselines, kinds=(object,))
+    metrics = None if metrics is None else listed("metrics", metrics)
+    methods = None if methods is None else listed("methods", methods)
+    removals = None if removals is None else listed("removals", removals)
+    loaded = load(model)
+    methods = default_methods(loaded) if methods is None else methods
+    removals = default_removals(loaded) if removals is None else removals
+    catalogue.check(metrics or ())
+    if (metrics is not None and not metrics) or not methods or not removals or not baselines:
+        raise OptionError("give at least one method, one baseline, one metric and one removal")
+    operators = {name: operator(name, loaded) for name in removals}
+    columns = _columns(loaded, target, methods, baselines, options)
+    sessions = [session for _, session in columns]
+    reader = sessions[0] if options.get("layer") is None else Session(loaded, target, None, Options(**options | {"layer": None}))
+    kept, skipped, objective = _readable(reader, texts)
+    found = has(objective)
+    names = tuple(catalogue.defaults(loaded.card.kind in GENERATIVE, found) if metrics is None else metrics)
+    catalogue.check(names, found)
+    random: list[Session] = []
+    if {"randomisation", "randomisation_abs"} & set(names):
+        changed = randomised(loaded)
+        random = [session for _, session in _columns(changed, target, methods, baselines, options)]
+    judge = Judge(reader, sessions, random, names, operators)
+    settings = {
+        "lineal": versions()["lineal"],
+        "model": f"{loaded.card.name} {loaded.card.fingerprint} {loaded.card.dtype}",
+        "target": spelled(reader.target),
+        "methods": ", ".join(column.name for column, _ in columns),
+        "metrics": ", ".join(names),
+        "removals": ", ".join(removals),
+        "baselines": spelled([session.baseline for session in sessions]),
+        "options": spelled(options),
+    }
+    rows = _rows(judge, kept, None if into is None else Unfinished(into, settings), [column for column, _ in columns], on_step)
+    records = [[rows[repr(text)].records[c] for text in kept] for c in range(len(columns))]
+    return Evaluation(
+        model=loaded.card.name,
+        target=records[0][0].units[0],
+        columns=tuple(column for column, _ in columns),
+        removals=tuple(removals),
+        metrics=names,
+        values=np.stack([rows[repr(text)].numbers for text in kept], axis=3),
+        without=np.stack([rows[repr(text)].without for text in kept], axis=2),
+        only=np.stack([rows[repr(text)].only for text in kept], axis=2),
+        records=records,
+        seconds=np.array([sum(record.seconds for record in column) for column in records]),
+        gradients=np.array([sum(record.evaluations for record in column) for column in records], dtype=np.float64),
+        skipped=skipped,
+        measured="probability" if "probability" in found else records[0][0].units[0],
+    )
+
+
+def default_methods(model: TextModel) -> tuple[str, ...]:
+    """Return the methods compared when none is named: fewer for language models, whose gradients cost most."""
+    return LANGUAGE_METHODS if model.card.kind in GENERATIVE else DEFAULT_METHODS
+
+
+def default_removals(model: TextModel) -> tuple[str, str]:
+    """Return "delete" and a second removal that the model has been trained to read or can at least not see: the mask token; for language
+    models "attention", which leaves positions as they are; else pad or unk, which are no baseline of anybody's by default.
+    """
+    if model.card.kind in GENERATIVE:
+        return "delete", "attention"
+    there = (name for name in ("mask", "pad", "unk") if getattr(model.tokenizer, f"{name}_token_id", None) is not None)
+    fill = next(there, None)
+    return "delete", "attention" if fill is None else f"replace:{fill}"
+
+
+@dataclass(frozen=True)
+class _Row:
+    """What was found for one text: a record per column, and what `Judge.judge` returns."""
+
+    records: list[Attribution]
+    numbers: Floats
+    without: Floats
+    only: Floats
+
+    def to_dict(self) -> dict[str, Any]:
+        arrays = {name: getattr(self, name).tolist() for name in ("numbers", "without", "only")}
+        return {"records": [record.to_dict() for record in self.records], **arrays}
+
+    @classmethod
+    def read(cls, data: Any, shape: tuple[int, int, int]) -> _Row | None:
+        """Return a row as it was stored, or None for one that is broken, which is computed again. shape: columns, removals, metrics."""
+        try:
+            numbers, without, only = (np.array(data[name], dtype=np.float64) for name in ("numbers", "without", "only"))
+            records = [Attribution.from_dict(record) for record in data["records"]]
+        except (KeyError, TypeError, ValueError, OverflowError):
+            return None
+        curve = (*shape[:2], len(m.curves.GRID))
+        fits = len(records) == shape[0] and (numbers.shape, without.shape, only.shape) == (shape, curve, curve)
+        return cls(records, numbers, without, only) if fits else None
+
+
+def _rows(
+    judge: Judge, texts: Sequence[str], unfinished: Unfinished | None, columns: Sequence[Column], on_step: Callable[[str], None] | None
+) -> dict[str, _Row]:
+    """Return what was found for each text, by its `repr`: read from the file where it is there, else computed and written to it."""
+    say = on_step or (lambda step: None)
+    shape = (len(columns), len(judge.operators), len(judge.names))
+    stored = {} if unfinished is None else {key: _Row.read(value, shape) for key, value in unfinished.done.items()}
+    rows = {key: row for key, row in stored.items() if row is not None}
+    open_texts = [text for text in dict.fromkeys(texts) if repr(text) not in rows]
+    size = CHUNK if unfinished is not None else max(1, len(open_texts))
+    for first in range(0, len(open_texts), size):
+        chunk = open_texts[first : first + size]
+        there = f"{len(rows)} of {len(set(texts))} texts done"
+        explained = []
+        for column, session in zip(columns, judge.columns, strict=True):
+            say(f"{there}; explaining {len(chunk)} with {column.name}")
+            explained.append(list(session.run(chunk)))
+        for i, text in enumerate(chunk):
+            say(f"{there}; judging text {i + 1} of {len(chunk)}")
+            records = [column[i] for column in explained]
+            rows[repr(text)] = _Row(records, *judge.judge(text, records))
+            if unfinished is not None:
+                unfinished.add(repr(text), rows[repr(text)].to_dict())
+    return rows
+
+
+def _columns(
+    model: Any, target: Any, methods: Sequence[str], baselines: Sequence[str | None], options: dict[str, Any]
+) -> list[tuple[Column, Session]]:
+    found = []
+    for method in methods:
+        session = Session(model, target, baselines[0], Options(method=method, **options))
+        if not session.method.uses_baseline:
+            found.append((Column(method, None), session))
+            continue
+        for baseline in baselines:
+            session = Session(model, target, baseline, Options(method=method, **options))
+            found.append((Column(method, session.baseline.name), session))
+    return found
+
+
+def _readable(session: Session, texts: Iterable[str]) -> tuple[list[str], list[str], Objective]:
+    """Return the texts that can be judged, the reasons why others cannot, and what is explained of the first."""
+    kept: list[str] = []
+    skipped, objective = [], None
+    for text in texts:
+        try:
+            case = session.case(text)
+        except InputError as error:  # a wrong option is a ValueError too, and no reason to leave out a text
+            skipped.append(f"{text[:60]!r}: {error}")
+            continue
+        if len(case.objective.names) != 1:
+            raise OptionError(f"an evaluation explains one output per text, this target has {len(case.objective.names)}")
+        if not len(removable(case)):
+            skipped.append(f"{text[:60]!r}: it has no token that may be removed")
+            continue
+        kept.append(text)
+        objective = case.objective if objective is None else objective
+    if objective is None:
+        raise OptionError(f"none of the texts could be explained; the first: {skipped[0] if skipped else 'there are no texts'}")
+    return kept, skipped, objective

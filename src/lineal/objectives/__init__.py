@@ -1,0 +1,1 @@
+"""f: which k scalars of a model's answer are explained. Knows nothing about tokenizing, paths or quadrature."""

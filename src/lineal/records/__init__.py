@@ -1,0 +1,1 @@
+"""What is kept: frozen, complete, readable without torch."""

@@ -1,0 +1,99 @@
+"""What varies between explanations: every option of the verbs, declared and checked once. Knows no model."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Literal, ParamSpec, TypeVar
+
+from lineal import methods, regions
+from lineal.errors import OptionError, unknown
+from lineal.targets import spelling as specs
+from lineal.typed import check_fields
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Anchor = Literal["first", "bos", "none"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What varies between explanations, apart from model, text, target and baseline.
+
+    method: a name in `lineal.methods.METHODS` or a value of `lineal.methods`.
+    tol: wanted error relative to the attribution mass Σ|A| of each output. rule: "adaptive" (default), "nested", or a fixed rule as
+    "gauss:50". max_evaluations: gradient budget per integral; there is one per text and baseline.
+    attribute: what is explained; everything else is held. hold: what else keeps its own embedding. Both are regular expressions, names of
+    regions or roles of a chat ("question", "user"), character spans (start, end) of the first text, or token ids.
+    hold_special: keep special tokens (CLS, SEP, BOS …) at their own embedding. anchor: what is done about the first position of a
+    decoder, where its attention sink forms (docs/anchor.md): "first" holds it, "bos" puts the tokenizer's beginning-of-text token in front
+    where it adds none, and holds that, "none" lets the first token move; None means "first". share_prefix: run leading tokens that are
+    held once, and let all path points read their keys and values.
+    prompt, prompt_name: as in sentence-transformers' `encode`, a text (or the name of one) put before every text; it is held and shown.
+    route: query or document, as in its `encode_query` and `encode_document`.
+    layer: enter the model at this layer instead of at the word embeddings ("embeddings", a block's number, a module's name; see
+    `lineal.models.layer`). The path is then straight between the layer's outputs for baseline and text, and special tokens move
+    too, since they hold what they have read. truncate: cut texts that are too long instead of raising. batch_tokens: points ×
+    length per batch; None picks one for the device.
+    recompute: run layers again in the reverse pass instead of keeping what happened in them (gradient checkpointing): less memory, more
+    time; switched on by itself when not even one path point fits into memory.
+    """
+
+    method: Any = "ig"
+    tol: float = 0.01
+    rule: str = "adaptive"
+    max_evaluations: int = 1000
+    attribute: regions.Select = None
+    hold: regions.Select = None
+    hold_special: bool = True
+    anchor: Anchor | None = None
+    share_prefix: bool = True
+    layer: str | int | None = None
+    truncate: bool = False
+    batch_tokens: int | None = None
+    recompute: bool = False
+    prompt: str | None = None
+    prompt_name: str | None = None
+    route: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check everything that can be checked without a model; OptionError says what fits."""
+        check_fields(self)
+        methods.resolve(self.method)
+        for name in ("attribute", "hold"):
+            regions.check(name, getattr(self, name))
+        if not 0 < self.tol < 1:
+            raise OptionError(f"tol is {self.tol}, but it is a fraction of the attribution mass: give a number between 0 and 1, as 0.01")
+        if self.max_evaluations < 16:
+            raise OptionError(f"max_evaluations is {self.max_evaluations}; give at least 16")
+        if self.batch_tokens is not None and self.batch_tokens < 1:
+            raise OptionError(f"batch_tokens is {self.batch_tokens}; give a positive number")
+        specs.check_rule(self.rule)
+
+
+def lists_options(verb: Callable[P, T]) -> Callable[P, T]:
+    """Write the fields of `Options` into the signature of a verb that takes them as **options, for `help` and editors."""
+    own = inspect.signature(verb)
+    named = [parameter for parameter in own.parameters.values() if parameter.kind is not parameter.VAR_KEYWORD]
+    options = [
+        inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=f.type)
+        for f in fields(Options)
+        if f.name not in own.parameters
+    ]
+    verb.__signature__ = own.replace(parameters=[*named, *options])  # type: ignore[attr-defined]
+    return verb
+
+
+def options_from(given: Mapping[str, Any], beside: Sequence[str] = ("target", "baseline")) -> Options:
+    """Return the options of a verb; OptionError names the nearest when one is unknown. beside: what else the verb takes by name."""
+    check_known(given, Options, beside)
+    return Options(**given)
+
+
+def check_known(given: Iterable[str], kind: Any, beside: Sequence[str]) -> None:
+    """Raise OptionError for the first name that is no field of a dataclass of options."""
+    known = [field.name for field in fields(kind)]
+    for name in given:
+        if name not in known:
+            raise OptionError(unknown("option", name, [*beside, *known]))

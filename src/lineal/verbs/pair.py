@@ -1,0 +1,454 @@
+"""The public verbs for two texts: the token × token matrix, scores of both texts at once, one query against many documents.
+
+With token vectors t_i = ∫₀¹ ∂ê/∂x_i γ_i′ dα of each text, Σ_i t_i = ê(text) − ê(baseline), the similarity ê(a)·ê(b) falls into a bias, row
+terms, column terms and the matrix t_i · t_j, exactly (`lineal.PairAttribution`). The integrated Jacobian is due to Möller, Nikolaev & Padó
+(EMNLP 2023, EACL 2024); contracting it before anything is stored makes it t × D numbers instead of t × d × D.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
+from types import NoneType
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+
+from lineal import baselines, prompts, targets
+from lineal.engine.costs import Costs, costs
+from lineal.engine.field import Floats, Problem
+from lineal.engine.integrate import attempt
+from lineal.engine.tangents import Mode
+from lineal.errors import InputError, OptionError, listing
+from lineal.methods.contract import Case
+from lineal.models import TextModel, load
+from lineal.models.base import Encoded
+from lineal.models.encoder import SentenceEncoder
+from lineal.models.lease import lease
+from lineal.models.siamese import Siamese, Sides
+from lineal.objectives.scores import Projection, SimilarityName, check_similarity
+from lineal.paths import Straight
+from lineal.quadrature.contract import Integral, Stop
+from lineal.records.attribution import Attribution
+from lineal.records.pair import Matches, PairAttribution, Side
+from lineal.targets import spelling as specs
+from lineal.typed import check_fields, check_value
+from lineal.verbs.options import Options, check_known
+from lineal.verbs.session import Session, explain
+
+Way = Literal["auto", "forward", "reverse", "central", "mixed"]
+
+PROBES = 8
+"""Random directions that measure the token vectors of a text whose vectors are never formed. The sum of their norms is then good to 7 %
+(standard deviation over draws on MiniLM; 9 % with 4, 5 % with 16)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairOptions:
+    """What varies between explanations of pairs, apart from model, texts and baselines.
+
+    similarity: "cosine" or "dot". tol: wanted error of all terms together, relative to `PairAttribution.scale`. rule, max_evaluations (per
+    text), hold_special, truncate, batch_tokens: as in `lineal.verbs.options.Options`.
+    mode: how derivatives are computed. "forward": a tangent pass per token of both texts. "reverse": a reverse pass per dimension of the
+    embedding. "central": differences. "mixed": the shorter text's token vectors first, then reverse passes of the longer text on those.
+    "auto" counts passes (`engine.costs`) and takes the cheapest, the same one every time. All give the same terms, to rounding at equal
+    points; `scale` and `error` of "mixed" are estimated, see `PairAttribution`.
+    """
+
+    similarity: str = "cosine"
+    tol: float = 0.01
+    rule: str = "adaptive"
+    max_evaluations: int = 1000
+    mode: Way = "auto"
+    hold_special: bool = True
+    truncate: bool = False
+    batch_tokens: int | None = None
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without a model; OptionError says what fits."""
+        check_fields(self)
+        check_similarity(self.similarity)
+        self.for_texts()
+
+    def for_texts(self) -> Options:
+        """Return the options that hold for each text by itself."""
+        shared = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in ("similarity", "mode")}
+        return Options(**shared)
+
+
+def explain_pair(
+    model: Any, a: str, b: str, *, model_b: Any = None, baseline: Any = None, baseline_b: Any = None, **options: Any
+) -> PairAttribution:
+    """Return where the similarity of two texts comes from: token × token, row, column and bias terms that sum to it.
+
+        pair = lineal.explain_pair("minilm", "A dog chews a stick.", "A puppy gnaws on wood.")
+        pair.words().strongest(3), pair.explained, pair.error
+
+    model: a sentence encoder, anything `lineal.load` takes. model_b: how the second text is read where that differs, as
+    `model.reading(route="document")` of a model whose queries and documents have prompts of their own.
+    baseline: as in `lineal.explain`, for both texts, but pad when nothing is said; baseline_b: another one for the second.
+    options: see `PairOptions`.
+    Cost: per path point t_a + t_b tangent passes instead of 2 D reverse passes, or fewer where one text is short; about 20 to 40 points per
+    text at tol=0.01.
+
+    Raises InputError, TooLongError, OptionError, ModelError, FidelityError. Not converging is no error: see `PairAttribution.stop`; do not
+    trust cells smaller than `PairAttribution.error` by themselves.
+    """
+    for text in (a, b):
+        if isinstance(text, (list, tuple)):
+            raise InputError(f"explain_pair takes two strings, not {type(text).__name__}; one query and many documents: explain_matches")
+        prompts.check_string(text)
+    return _pairs(model, model_b, baseline, baseline_b, options).explain(a, [b])[0]
+
+
+def explain_matches(
+    model: Any,
+    query: str,
+    documents: Iterable[str],
+    *,
+    top: int | None = 10,
+    model_b: Any = None,
+    baseline: Any = None,
+    baseline_b: Any = None,
+    **options: Any,
+) -> Matches:
+    """Return all documents ranked by similarity to the query, the best `top` of them (None: all) explained as pairs.
+
+    The query's token vectors are computed once. Cost: one forward pass per document, then one explanation per document in `top`.
+    Raises InputError when there is no document, naming the number of one that is empty or too long; the rest is as in `explain_pair`.
+    """
+    prompts.check_list(documents, "explain_matches", "explain_pair", "documents")
+    prompts.check_string(query)
+    given = list(documents)
+    for number, document in enumerate(given):
+        with _of(number):
+            prompts.check_string(document)
+    if not given:
+        raise InputError("there is no document to match the query with")
+    check_value("top", top, int, NoneType)
+    if top is not None and top < 1:
+        raise InputError(f"top is {top}; give at least 1, or None for all documents")
+    pairs = _pairs(model, model_b, baseline, baseline_b, options)
+    similarities = pairs.similarities(query, given)
+    order = [int(i) for i in np.argsort(-similarities, kind="stable")]
+    explained = pairs.explain(query, [given[i] for i in order[:top]])
+    return Matches(query=query, pairs=tuple(explained), order=tuple(order), similarities=tuple(float(similarities[i]) for i in order))
+
+
+def explain_similarity(
+    model: Any, a: str, b: str, *, sides: Sides = "both", similarity: str = "cosine", baseline: Any = None, **options: Any
+) -> Attribution:
+    """Return one row of scores over both texts: how much each token adds to the similarity. Complete for every choice of `sides`.
+
+    sides: "a" or "b" moves the tokens of one text while the other stays (its scores are exactly 0); "both" moves both on one path, so that
+    the scores sum to sim(a, b) − sim(baseline of a, baseline of b). The rest is as in `lineal.explain`, but
+    the baseline is pad when nothing is said, as for `explain_pair`. Raises OptionError for a model that is no sentence encoder.
+    """
+    if sides not in get_args(Sides):
+        raise OptionError(f"unknown sides {sides!r}; choose one of {listing(get_args(Sides))}")
+    siamese = Siamese(_encoder(load(model)), sides)
+    baseline = default_baseline(siamese) if baseline is None else baseline
+    return explain(siamese, (a, b), targets.PairSimilarity(similarity), baseline=baseline, **options)
+
+
+@dataclass(frozen=True)
+class Half:
+    """One text of a pair with what its integration gave. problem: outputs are dimensions, or projections on the other text's vectors."""
+
+    problem: Problem
+    integral: Integral
+    way: Literal["forward", "reverse", "central", "mixed"]
+    passes: int
+    seconds: float
+
+    @property
+    def error(self) -> float:
+        """Σ over tokens of the Euclidean norm of the error."""
+        return float(self.integral.error[0])
+
+    @property
+    def mass(self) -> float:
+        """Σ over tokens of ‖t_i‖."""
+        return float(np.linalg.norm(self.integral.value, axis=0).sum())
+
+    @property
+    def moving(self) -> int:
+        """Tokens that move."""
+        return _moving(self.problem)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The four parts of a similarity, with the bound on their error and the scale it is relative to."""
+
+    matrix: Floats
+    rows: Floats
+    columns: Floats
+    bias: float
+    similarity: float
+    error: float
+    scale: float
+
+    @property
+    def swapped(self) -> Parts:
+        """The same with the texts exchanged."""
+        return replace(self, matrix=self.matrix.T, rows=self.columns, columns=self.rows)
+
+
+class Pairs:
+    """One model, one pair of baselines, one kind of similarity: what is prepared once for any number of pairs."""
+
+    def __init__(self, model: TextModel, model_b: TextModel, baseline: Any, baseline_b: Any, options: PairOptions) -> None:
+        """Bind the baselines. Raises OptionError when they, or the models, do not fit."""
+        self.options = options
+        target = targets.WholeEmbedding(options.similarity)
+        baseline = default_baseline(model) if baseline is None else baseline
+        self.first = Session(_encoder(model), target, baseline, options.for_texts())
+        self.second = Session(_encoder(model_b), target, baseline if baseline_b is None else baseline_b, options.for_texts())
+        self.kind: SimilarityName = check_similarity(options.similarity)
+
+    def explain(self, a: str, documents: Sequence[str]) -> list[PairAttribution]:
+        """Return the pair of `a` with each document, in order; the token vectors of `a` are computed once."""
+        begun = time.perf_counter()
+        one = self._problem(self.first, a)
+        others = [self._problem(self.second, b) for b in documents]
+        ways = [self._ways(one, other, needed=len(others) > 1) for other in others]
+        (first,) = self._halves(self.first, [one], [ways[0][0]])
+        rest = self._halves(self.second, others, [way for _, way in ways])
+        found = [self._combined(one, first, other, half) for other, half in zip(others, rest, strict=True)]
+        own = [(a.seconds if first is None else 0.0) + b.seconds for a, b, _ in found]
+        shared = (time.perf_counter() - begun - sum(own)) / len(documents)
+        return [self._pack(*parts, shared + seconds) for parts, seconds in zip(found, own, strict=True)]
+
+    def _combined(self, a: Problem, first: Half | None, b: Problem, second: Half | None) -> tuple[Half, Half, Parts]:
+        if first is not None and second is not None:
+            return first, second, _contracted(first, second)
+        if first is not None:
+            half, parts = self._mixed(first, self.second, b)
+            return first, half, parts.swapped
+        assert second is not None, "one of two texts always has its token vectors"
+        half, parts = self._mixed(second, self.first, a)
+        return half, second, parts
+
+    def similarities(self, query: str, documents: Sequence[str]) -> Floats:
+        """(n,) similarity of every document to the query: one forward pass each, in batches."""
+        encoded = []
+        for number, document in enumerate(documents):
+            with _of(number):
+                encoded.append(self.second.model.encode([document], self.options.truncate))
+        one = _embed(self.first, [self.first.model.encode([query], self.options.truncate)])[0]
+        many = _embed(self.second, encoded)
+        lengths = np.linalg.norm(one) * np.linalg.norm(many, axis=1) if self.kind == "cosine" else 1.0
+        return np.asarray(many @ one / lengths)
+
+    def _problem(self, session: Session, text: str) -> Problem:
+        case: Case = session.case(text)
+        if len(case.starts) != 1:
+            raise OptionError(f"a pair takes one baseline per text, {session.baseline.name} gives {len(case.starts)}; choose one of them")
+        return Problem(case.encoded, Straight(case.starts[0], case.end), case.objective)
+
+    def _ways(self, a: Problem, b: Problem, needed: bool) -> tuple[Mode | None, Mode | None]:
+        """Return the mode of each text's token vectors; None for a text that is projected on the other's vectors instead.
+
+        needed: the vectors of `a` serve several documents, so they are formed in any case.
+        """
+        wanted = self.options.mode
+        if wanted not in ("auto", "mixed"):
+            return Mode(wanted), Mode(wanted)
+        measured, problems = (costs(self.first.model, a), costs(self.second.model, b)), (a, b)
+        modes = [cost.cheapest(problem.k, _moving(problem)) for cost, problem in zip(measured, problems, strict=True)]
+        full = [cost.of(mode, _passes(problem, mode)) for cost, mode, problem in zip(measured, modes, problems, strict=True)]
+        choices: list[tuple[float, Mode | None, Mode | None]] = [(full[0] + _projected(measured[1], a), modes[0], None)]
+        if not needed:
+            choices.append((full[1] + _projected(measured[0], b), None, modes[1]))
+        if wanted == "auto":
+            choices.append((full[0] + full[1], modes[0], modes[1]))
+        return min(choices, key=lambda choice: choice[0])[1:]
+
+    def _halves(self, session: Session, problems: Sequence[Problem], modes: Sequence[Mode | None]) -> list[Half | None]:
+        """Integrate the token vectors of every text that has a mode; texts with the same mode share batches."""
+        halves: list[Half | None] = [None] * len(problems)
+        for mode in Mode:
+            chosen = [i for i, wanted in enumerate(modes) if wanted is mode]
+            found = self._integrals(session, [problems[i] for i in chosen], mode, self._share)
+            for i, (integral, seconds) in zip(chosen, found, strict=True):
+                halves[i] = Half(problems[i], integral, mode.value, _passes(problems[i], mode), seconds)
+        return halves
+
+    @property
+    def _share(self) -> float:
+        """The tolerance τ of each text, such that (1 + τ)² = 1 + tol: errors of both texts and their product stay within `tol`."""
+        return float(np.sqrt(1 + self.options.tol) - 1)
+
+    def _integrals(self, session: Session, problems: Sequence[Problem], mode: Mode, tol: float) -> list[tuple[Integral, float]]:
+        """Return the integral of each problem, and the seconds it took."""
+        o = self.options
+        tasks = [
+            (replace(problem, mode=mode), specs.schedule(o.rule, tol, o.max_evaluations, (0.0, 1.0), True, session.epsilon))
+            for problem in problems
+        ]
+        return [(done.integral, done.seconds) for done in attempt(session.model, tasks, session.budget)]
+
+    def _mixed(self, short: Half, session: Session, problem: Problem) -> tuple[Half, Parts]:
+        """Project the other text on the token vectors of `short`, its start and its end: n + 2 reverse passes, plus PROBES.
+
+        In the parts the projected text has the rows.
+        """
+        vectors = short.integral.value[:, _columns(short.problem)].T  # (n, D)
+        vectors = np.vstack([vectors, short.integral.f_start, short.integral.f_end])
+        length = float(np.linalg.norm(vectors))
+        random = np.random.default_rng(0).standard_normal((PROBES, vectors.shape[1])) / np.sqrt(PROBES)
+        directions = torch.from_numpy(np.vstack([vectors / length, random]))
+        projected = replace(problem, objective=Projection(directions, self.kind))
+        ((integral, seconds),) = self._integrals(session, [projected], Mode.REVERSE, self._share / 2)
+        half = Half(projected, integral, "mixed", len(directions), seconds)
+        return half, _projected_parts(short, half, length)
+
+    def _pack(self, a: Half, b: Half, parts: Parts, seconds: float) -> PairAttribution:
+        notes = [f"Text {number}: {note}" for number, half in ((1, a), (2, b)) for note in half.problem.encoded.notes]
+        if "central" in (a.way, b.way) and self.options.mode != "central":
+            notes.append("An operation of this model has no forward mode: derivatives come from central differences, good to about 1e-4.")
+        return PairAttribution(
+            a=_side(a, self.first.baseline.name),
+            b=_side(b, self.second.baseline.name),
+            matrix=parts.matrix,
+            row_terms=parts.rows,
+            column_terms=parts.columns,
+            bias=parts.bias,
+            similarity=parts.similarity,
+            unit=self.kind,
+            error=parts.error,
+            scale=parts.scale,
+            notes=tuple(notes),
+            warnings=tuple(f"Text {number}: {said}" for number, half in ((1, a), (2, b)) for said in half.problem.encoded.warnings),
+            **self.first.provenance(seconds),
+        )
+
+
+def _contracted(a: Half, b: Half) -> Parts:
+    """Return the four parts from both texts' token vectors. |δ_i · t_j| ≤ ‖δ_i‖ ‖t_j‖ gives the bound on their error."""
+    left, right, start_a, start_b = a.integral.value, b.integral.value, a.integral.f_start, b.integral.f_start
+    length_a, length_b = float(np.linalg.norm(start_a)), float(np.linalg.norm(start_b))
+    return Parts(
+        matrix=left.T @ right,
+        rows=left.T @ start_b,
+        columns=start_a @ right,
+        bias=float(start_a @ start_b),
+        similarity=float(a.integral.f_end @ b.integral.f_end),
+        error=a.error * (b.mass + length_b) + b.error * (a.mass + length_a) + a.error * b.error,
+        scale=a.mass * b.mass + a.mass * length_b + b.mass * length_a,
+    )
+
+
+def _projected_parts(short: Half, long: Half, length: float) -> Parts:
+    """Return the four parts with the projected text in the rows. Its outputs: n token vectors of `short`, its start, its end, PROBES.
+
+    The projections are themselves the sums that are wanted, so their error is bounded twice: by their own, over all n + 1 of them
+    (Σ_j |x_j| ≤ √n ‖x‖), and by Cauchy-Schwarz with the probes' estimate of ‖δ_i‖. The smaller one counts.
+    """
+    n, integral = short.moving, long.integral
+    value, start = integral.value * length, integral.f_start * length
+    probes = slice(n + 2, None)
+    mass = float(np.linalg.norm(integral.value[probes], axis=0).sum())
+    length_long = float(np.linalg.norm(integral.f_start[probes])) if not np.isclose(np.linalg.norm(short.integral.f_end), 1) else 1.0
+    length_short = float(np.linalg.norm(short.integral.f_start))
+    matrix, columns = np.zeros((value.shape[1], short.integral.value.shape[1])), np.zeros(short.integral.value.shape[1])
+    matrix[:, _columns(short.problem)], columns[_columns(short.problem)] = value[:n].T, start[:n]
+    own = long.error * min(np.sqrt(n + 1) * length, short.mass + length_short)
+    return Parts(
+        matrix=matrix,
+        rows=value[n],
+        columns=columns,
+        bias=float(start[n]),
+        similarity=float(integral.f_end[n + 1] * length),
+        error=own + short.error * (mass + length_long) + short.error * long.error,
+        scale=mass * short.mass + mass * length_short + short.mass * length_long,
+    )
+
+
+def _side(half: Half, baseline: str) -> Side:
+    encoded, integral = half.problem.encoded, half.integral
+    return Side(
+        text=encoded.texts[0],
+        read=encoded.read[0],
+        baseline=baseline,
+        evaluations=integral.evaluations,
+        passes=half.passes,
+        mode=half.way,
+        stop=next((stop for stop in integral.stops if not stop.converged), Stop.CONVERGED),
+        **encoded.marks,
+    )
+
+
+@contextmanager
+def _of(number: int) -> Iterator[None]:
+    """Say in errors of a text which of the documents it is."""
+    try:
+        yield
+    except InputError as error:
+        raise type(error)(f"documents[{number}]: {error}") from error
+
+
+def _columns(problem: Problem) -> list[int]:
+    """Return the tokens that move."""
+    moving = (problem.path.velocity((0.5,)) != 0).any(dim=-1)[0]
+    return [int(i) for i in torch.nonzero(moving)[:, 0]]
+
+
+def _moving(problem: Problem) -> int:
+    return len(_columns(problem))
+
+
+def _passes(problem: Problem, mode: Mode) -> int:
+    return problem.k if mode is Mode.REVERSE else _moving(problem)
+
+
+def _projected(cost: Costs, other: Problem) -> float:
+    return cost.of(Mode.REVERSE, _moving(other) + 2 + PROBES)
+
+
+def _embed(session: Session, encoded: Sequence[Encoded]) -> Floats:
+    """(n, D) plain embeddings, each text of its own length; equal lengths share a batch."""
+    model = session.model
+    rows: dict[int, Floats] = {}
+    lengths = sorted({len(one) for one in encoded})
+    with lease(model.module), torch.no_grad():
+        for length in lengths:
+            alike = [i for i, one in enumerate(encoded) if len(one) == length]
+            size = max(1, session.budget.tokens // length)
+            for batch in (alike[first : first + size] for first in range(0, len(alike), size)):
+                names = encoded[batch[0]].features
+                features = {name: torch.stack([encoded[i].features[name] for i in batch]).to(model.device) for name in names}
+                rows |= dict(zip(batch, model.run(features, None, None).double().cpu().numpy(), strict=True))
+    return np.stack([rows[i] for i in range(len(encoded))])
+
+
+def _pairs(model: Any, model_b: Any, baseline: Any, baseline_b: Any, given: dict[str, Any]) -> Pairs:
+    options, loaded = pair_options_from(given), load(model)
+    return Pairs(loaded, loaded if model_b is None else load(model_b), baseline, baseline_b, options)
+
+
+def default_baseline(model: TextModel) -> baselines.Baseline:
+    """Return the measured choice for pairs: the pad token where there is one, else the model's own default.
+
+    With it the strongest cell of a row is more often the same word of the other text than with mask or mean (docs/pairs.md).
+    """
+    return baselines.pad if getattr(model.tokenizer, "pad_token_id", None) is not None else baselines.default(model)
+
+
+def _encoder(model: TextModel) -> SentenceEncoder:
+    if not isinstance(model, SentenceEncoder):
+        raise OptionError(
+            f"a pair matrix needs a sentence encoder; {model.card.name} is of kind {model.card.kind}"
+            + ("; it reads both texts at once: lineal.explain(model, (a, b))" if model.card.kind == "classifier" else "")
+        )
+    return model
+
+
+def pair_options_from(given: Mapping[str, Any]) -> PairOptions:
+    """Return the options of a verb for pairs; OptionError names the nearest when one is unknown."""
+    check_known(given, PairOptions, ("model_b", "baseline", "baseline_b"))
+    return PairOptions(**given)

@@ -1,0 +1,1 @@
+"""An explanation of one text, or of the steps of a generation."""

@@ -1,0 +1,121 @@
+"""Several methods on one text, side by side: one page from several records of the same text. Nothing is computed but rank agreement."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from markupsafe import Markup
+
+from lineal.errors import ResultError
+from lineal.metrics.agreement import spearman
+from lineal.records.attribution import Attribution
+from lineal.views.attribution import words as summary
+from lineal.views.attribution.page import _dress, _render
+from lineal.views.parts import numbers
+from lineal.views.parts.cells import cells, visible
+from lineal.views.parts.flow import Page, flow
+from lineal.views.parts.heat import Heat, drawn_targets, heat
+
+STRONGEST = 3
+NUMBERED = 16
+"""Columns up to which a matrix shows its numbers in the cells; beyond, they appear when pointed at."""
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """One method. scale: what full colour stands for; the same for all methods unless a method's scores are in another unit."""
+
+    record: Attribution
+    pages: list[Page]
+    scale: float
+    heat: Heat | None
+    strongest: tuple[tuple[str, float], ...]
+    closes: str
+    verdict: str
+
+    @property
+    def places(self) -> int:
+        """Decimals of the numbers in a matrix."""
+        return max(0, numbers.places(self.scale) - 2)
+
+
+def comparison_page(records: Sequence[Attribution], target: int = 0, *, title: str | None = None, panels: Sequence[Markup] = ()) -> str:
+    """Return one HTML page with the records side by side: text tinted on one scale, sums, cost, rank agreement.
+
+    Records whose scores do not add up by design, and are larger or smaller than the others by a factor of 20, have their own scale, which
+    is stated. With several targets (a generation) each method shows its matrix. panels: further HTML, one per record (`trust_panel`).
+    Raises ResultError for records of different texts.
+    """
+    if not records:
+        raise ResultError("there is nothing to compare: give at least one record")
+    first = records[0]
+    if any(record.texts != first.texts or record.tokens != first.tokens or record.targets != first.targets for record in records):
+        raise ResultError("a comparison needs records of one text and one target; these differ")
+    if not 0 <= target < len(first.targets):
+        raise ResultError(f"there is no target {target}; the records have {len(first.targets)}")
+    matrix = len(first.targets) > 1
+    beside = records if matrix else ()
+    rows = [_row(record, target, scale, beside) for record, scale in zip(records, _scales(records, target, matrix), strict=True)]
+    return _render(
+        "compare.html",
+        title=visible(title or first.text),
+        what=summary.quantity(first, target) if not matrix else numbers.count(len(first.targets), "generated token"),
+        rows=rows,
+        panels=panels,
+        matrix=matrix,
+        numbered=NUMBERED,
+        one_scale=len({row.scale for row in rows}) == 1,
+        target=target,
+        names=[summary.target_name(first, c) for c in drawn_targets(first)] if matrix else [],
+        same_baseline=len({record.baseline for record in records}) == 1,
+        agreement=agreement(records, None if matrix else target) if len(records) > 1 else None,
+        unit=first.units[target],
+        data="{}",
+        **_dress("compare.js", "page.css", "compare.css"),
+    )
+
+
+def agreement(records: Sequence[Attribution], target: int | None = 0) -> list[list[float]]:
+    """Return Spearman's correlation of the signed word scores of every two records; NaN where one is constant or words are too few.
+
+    target: None takes the scores of all targets together, but for words that no record's target can see (score exactly 0 in all).
+    """
+    rows = np.array([[cell.values for cell in cells(record, "word") if cell.role == "content"] for record in records])  # (m, words, k)
+    rows = rows.reshape(len(records), -1) if target is None else rows[:, :, target]
+    if target is None:
+        rows = rows[:, (rows != 0).any(axis=0)]
+    return [[spearman(a, b) for b in rows] for a in rows]
+
+
+def _row(record: Attribution, target: int, scale: float, beside: Sequence[Attribution]) -> Row:
+    """Return one method. beside: the records whose matrices stand beside it, itself among them; none when texts are drawn instead."""
+    content = [cell for cell in cells(record, "word") if cell.role == "content"]
+    order = sorted(content, key=lambda cell: -abs(float(cell.values[target])))[:STRONGEST]
+    stops = [stop for stop in record.stops if not stop.converged]
+    return Row(
+        record=record,
+        pages=flow(record, "word"),
+        scale=scale,
+        heat=heat(record, drawn_targets(beside[0]), beside=beside) if beside else None,
+        strongest=tuple((cell.name, float(cell.values[target])) for cell in order),
+        closes=_closes(record),
+        verdict=(stops[0].value.partition(":")[0] if stops else "converged") if record.adds_up else "no sum promised",
+    )
+
+
+def _closes(record: Attribution) -> str:
+    """Return how far scores are from adding up, relative to |F(text) − F(baseline)|; the worst target's."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return numbers.percent(float(np.max(np.abs(record.residual) / np.abs(record.delta))))
+
+
+def _scales(records: Sequence[Attribution], target: int, matrix: bool) -> list[float]:
+    """Return what full colour stands for in each record: common to all that promise a sum, and to all others of similar size."""
+    rows = slice(None) if matrix else slice(target, target + 1)
+    largest = [max((float(np.abs(cell.values[rows]).max()) for cell in cells(record, "word")), default=0.0) for record in records]
+    common = max((size for size, record in zip(largest, records, strict=True) if record.adds_up), default=max(largest))
+    return [
+        common if record.adds_up or common / 20 <= size <= 1.5 * common else size for size, record in zip(largest, records, strict=True)
+    ]

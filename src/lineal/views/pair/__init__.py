@@ -1,0 +1,1 @@
+"""Two texts and the matrix between them."""

@@ -1,0 +1,120 @@
+"""Pairs and ranked matches as one self-contained page each: the alignment drawing, the heat map, the four parts, the numbers on hover."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from lineal.records.base import Record
+from lineal.records.pair import Matches, PairAttribution
+from lineal.views.attribution.page import _dress, _json, _render
+from lineal.views.pair import words as pair_summary
+from lineal.views.parts.cells import short, visible
+from lineal.views.parts.grid import Grid, Link, grid
+from lineal.views.parts.palette import strength
+from lineal.views.parts.tinted import tinted
+
+LINE, GAP = 26, 220
+"""Pixels per word of the drawing, and between its columns."""
+LABEL = 190
+"""Pixels for the words on either side."""
+CARRIED = 200_000
+"""Characters of JSON that a page carries for its copy button; a longer record is only drawn, so that pages stay small."""
+MEANING = (
+    "Each token has a vector: what the embedding gains along the path from the baseline to the text because of this token. A cell is the "
+    "dot product of two of them. The mass is the sum of all cells and terms without their signs."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Drawing:
+    """One pair as the template draws it."""
+
+    number: int
+    record: PairAttribution
+    grid: Grid
+
+    @property
+    def height(self) -> int:
+        """Pixels of the alignment drawing."""
+        return LINE * max(len(self.grid.rows), len(self.grid.columns)) + 8
+
+    @property
+    def cells(self) -> dict[str, Any]:
+        """Return the grid for the script."""
+        return cells_of(self.grid, self.record.unit, self.record.error)
+
+    @property
+    def curves(self) -> list[dict[str, Any]]:
+        """Return the links as curves, weakest first so that the strongest lie on top."""
+        return [self._curve(link) for link in reversed(self.grid.links)]
+
+    def y(self, index: int, words: int) -> float:
+        """Return the height of a word; the shorter text is centred."""
+        return LINE * (index + 0.5) + (self.height - LINE * words) / 2
+
+    def _curve(self, link: Link) -> dict[str, Any]:
+        top, bottom = self.y(link.i, len(self.grid.rows)), self.y(link.j, len(self.grid.columns))
+        left, right, middle = LABEL + 8, LABEL + GAP - 8, LABEL + GAP / 2
+        share = strength(link.score, self.grid.largest)
+        path = f"M{left} {top:.1f}C{middle:.0f} {top:.1f} {middle:.0f} {bottom:.1f} {right} {bottom:.1f}"
+        return {"path": path, "width": round(0.8 + 6 * share, 2), "opacity": round(0.35 + 0.65 * share, 2), "link": link}
+
+
+def pair_page(record: PairAttribution, *, title: str | None = None, panels: Sequence[Markup] = ()) -> str:
+    """Return a whole HTML page about one pair. panels: further HTML below the drawings (`trust_panel`)."""
+    heading = title or f"{short(visible(record.a.text), 40)} ↔ {short(visible(record.b.text), 40)}"
+    drawing = Drawing(0, record, grid(record))
+    return _page("pair.html", title=visible(heading), drawings=[drawing], panels=panels, **data(record, [drawing.cells]))
+
+
+def matches_page(matches: Matches, *, title: str | None = None, panels: Sequence[Markup] = ()) -> str:
+    """Return a whole HTML page about a query and its ranked documents: the words behind every match, the matrices folded away.
+
+    panels: further HTML, one per explained document (`trust_panel`).
+    """
+    drawings = [Drawing(number, pair, grid(pair)) for number, pair in enumerate(matches.pairs)]
+    rest = list(zip(matches.order, matches.similarities, strict=True))[len(drawings) :]
+    return _page(
+        "matches.html",
+        title=visible(title or f"Matches of “{short(matches.query, 60)}”"),
+        matches=matches,
+        drawings=drawings,
+        panels=panels,
+        rest=rest,
+        **data(matches, [drawing.cells for drawing in drawings]),
+    )
+
+
+def data(record: Record, grids: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what the script of a page reads: the grids, and the record where it is small enough; and whether it is."""
+    whole = record.to_dict()
+    carried = len(_json(whole)) <= CARRIED
+    return {"carried": carried, "data": _json({"record": whole if carried else None, "grids": grids})}
+
+
+def cells_of(own: Grid, unit: str, error: float) -> dict[str, Any]:
+    """Return a grid for the script, in four digits: one more than it shows."""
+    return {
+        "rows": own.rows,
+        "columns": own.columns,
+        "values": [_numbers(row) for row in own.values.tolist()],
+        "row_terms": _numbers(own.row_terms.tolist()),
+        "column_terms": _numbers(own.column_terms.tolist()),
+        "symmetric": own.symmetric,
+        "unit": unit,
+        "error": _numbers([error])[0],
+    }
+
+
+def _numbers(values: list[float]) -> list[float | str]:
+    return [float(f"{value:.4g}") if math.isfinite(value) else str(value) for value in values]
+
+
+def _page(template: str, **what: Any) -> str:
+    own = {"summary": pair_summary, "tinted": tinted, "LABEL": LABEL, "GAP": GAP, "meaning": MEANING}
+    return _render(template, **own, **_dress("pair.js", "page.css", "pair.css"), **what)

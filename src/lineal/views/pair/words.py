@@ -1,0 +1,89 @@
+"""What a pair says, in a sentence and a few numbers. Every view of pairs shows these; none computes its own."""
+
+from __future__ import annotations
+
+import math
+
+from lineal.records.pair import PairAttribution
+from lineal.views.attribution.words import Piece
+from lineal.views.parts.cells import short, visible
+from lineal.views.parts.numbers import count, number, percent, signed
+
+
+def sentence(record: PairAttribution) -> tuple[Piece, ...]:
+    """Return the finding: the strongest pairs of words, the four parts, and how well they add up."""
+    warning = () if record.converged else (Piece("Not converged: do not trust single cells. ", "warning"),)
+    pieces = [Piece(f"The two texts have a {record.unit} similarity of {number(record.similarity)}")]
+    for position, match in enumerate(record.words().strongest(2)):
+        pieces.append(Piece(": " if position == 0 else ", "))
+        pieces += [Piece(short(visible(match.left), 30), "name"), Piece(" with "), Piece(short(visible(match.right), 30), "name")]
+        pieces += [Piece(" adds " if match.score > 0 else " takes off "), _amount(abs(match.score), match.score)]
+    total = float(record.matrix.sum())
+    pieces += [Piece("; all pairs of words together "), _amount(total, total, signed_too=True), Piece(".")]
+    return (*warning, *pieces)
+
+
+def parts(record: PairAttribution) -> tuple[tuple[str, float, str], ...]:
+    """Return the four parts and the residual as (name, value, explanation); values less the residual add up to the similarity."""
+    a, b = record.a.baseline, record.b.baseline
+    return (
+        ("word × word", float(record.matrix.sum()), "what words of one text share with words of the other: the matrix"),
+        ("words of text 1 alone", float(record.row_terms.sum()), f"text 1 against the baseline of text 2 ({b})"),
+        ("words of text 2 alone", float(record.column_terms.sum()), f"text 2 against the baseline of text 1 ({a})"),
+        ("bias", float(record.bias), "how similar the two baselines are"),
+    )
+
+
+def rows(record: PairAttribution) -> tuple[tuple[str, float, str], ...]:
+    """Return the parts with the residual taken off, where it shows in four decimals."""
+    missing = (("less the residual", -record.residual, "what the integrals miss"),)
+    return (*parts(record), *(missing if abs(record.residual) >= 0.00005 else ()))
+
+
+def explained(record: PairAttribution) -> str:
+    """Return how much of the similarity the matrix carries, as a sentence."""
+    share = record.explained
+    if not math.isfinite(share):
+        return "The similarity is 0: there is no share of it to state."
+    return f"The matrix carries {percent(share)} of the similarity; the other three parts bring the rest, or take it off."
+
+
+def facts(record: PairAttribution) -> tuple[str, ...]:
+    """Return error, residual and work as short phrases."""
+    share = percent(record.error / record.mass if record.mass else 0.0)
+    return (
+        f"all cells together off by at most {number(record.error, 2)} ({share} of mass)",
+        f"residual {signed(record.residual, 2)}",
+        f"{count(record.evaluations, 'path point')}, {work(record)}",
+    )
+
+
+def work(record: PairAttribution) -> str:
+    """Return how the derivatives were computed: passes per point and text."""
+    return " and ".join(f"{side.passes} {side.mode} passes" for side in (record.a, record.b)) + " at each"
+
+
+def verdict(record: PairAttribution) -> tuple[str, str]:
+    """Return the headline of the badge and its reason."""
+    headline, _, reason = record.stop.said(record.model.dtype).partition(": ")
+    return headline.capitalize(), reason
+
+
+def details(record: PairAttribution) -> dict[str, str]:
+    """Return where the numbers come from, by name."""
+    model = record.model
+    baselines = record.a.baseline if record.a.baseline == record.b.baseline else f"{record.a.baseline}; text 2: {record.b.baseline}"
+    rows = {
+        "Method": f"integrated token vectors, straight paths; rule: {record.rule}",
+        "Baseline": baselines,
+        "Tolerance": f"{percent(record.tol)} of the scale {number(record.scale)}",
+        "Work": f"{count(record.evaluations, 'path point')}, {work(record)}, {number(record.seconds)} s",
+        "Model": f"{model.name} · {model.architecture}",
+        "Weights": f"fingerprint {model.fingerprint} · {model.dtype} · {model.device}",
+        "Versions": ", ".join(f"{name} {version}" for name, version in sorted(record.versions.items())),
+    }
+    return {name: visible(value) for name, value in rows.items()}
+
+
+def _amount(value: float, sign: float, signed_too: bool = False) -> Piece:
+    return Piece(signed(value, 2) if signed_too else number(value, 2), "down" if sign < 0 else "up")

@@ -1,0 +1,1 @@
+"""Two texts whose tokens have scores of their own."""

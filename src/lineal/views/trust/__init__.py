@@ -1,0 +1,1 @@
+"""What an examination of one explanation found."""
