@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import lineal.generation  # bound to the real `load` before the front door gets a model of its own
+import lineal.verbs.generation  # bound to the real `load` before the front door gets a model of its own
 import pytest
 from typer.testing import CliRunner, Result
 
