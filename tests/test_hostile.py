@@ -194,6 +194,8 @@ WRONG: list[tuple[str, str, Any]] = [
     ("decoder", "continuation that is a number", lambda m: lineal.explain_generation(m, "The man", continuation=3)),
     ("decoder", "options", lambda m: lineal.explain(m, "The man", targets.Choice(torch.tensor(1.0)))),
     ("decoder", "names", lambda m: lineal.explain(m, "The man", targets.Choice(("a", "b"), names=3))),
+    ("classifier", "texts", lambda m: list(lineal.explain_many(m, torch.tensor(1.0)))),
+    ("classifier", "texts of an array", lambda m: list(lineal.explain_many(m, np.array("a film")))),
     ("classifier", "4 bit", lambda m: lineal.load(m.module, m.tokenizer, load_in_4bit=np.zeros(2))),
     ("encoder", "top", lambda m: lineal.explain_matches(m, "the cat", ["rain fell"], top="1")),
     ("classifier", "path", lambda _: lineal.load_result(["a"])),
@@ -295,3 +297,15 @@ def test_a_blank_that_steers_is_shown_as_its_picture(capsys: pytest.CaptureFixtu
     record = make_record(["a\x1d"], ["a", "\x1d"], [(0, 1), (1, 2)], [[1.0, 0.5]], residual=0.0)
     assert run("show", record.save(tmp_path / "a.json"), "--by", "token") == 0
     assert "\x1d" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("length", ["1e5", None, [3]])
+def test_a_tokenizer_whose_length_is_no_number_is_refused(length: Any, tmp_path: Path) -> None:
+    tiny.bert_classifier().save_pretrained(tmp_path)
+    tiny.tokenizer().save_pretrained(tmp_path)
+    config = tmp_path / "tokenizer_config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"model_max_length": length}))
+    try:
+        assert lineal.explain(tmp_path, TEXT, rule="gauss:4").mass[0] > 0  # None stands for no limit
+    except ModelError as error:
+        assert "model_max_length" in str(error)

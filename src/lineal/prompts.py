@@ -213,7 +213,7 @@ def check_string(text: Any) -> None:
 
 def check_list(texts: Any, verb: str, one: str, noun: str = "texts") -> None:
     """Raise InputError unless these are several texts. verb, one: what was called, and what is for a single string. A table is none."""
-    if isinstance(texts, (str, bytes)) or not isinstance(texts, Iterable):
+    if isinstance(texts, (str, bytes)) or not isinstance(texts, Iterable) or getattr(texts, "ndim", 1) == 0:
         raise InputError(f"{verb} takes a list of {noun}, not {_shown(texts)}; for one string use {one}")
     if isinstance(texts, Mapping) or hasattr(texts, "columns"):
         column = _likely(texts) or "text"

@@ -239,6 +239,9 @@ def _complete(model: TextModel, name: str, allow_missing: bool) -> TextModel:
             f"{listing(model.card.missing, 8)}. Another task= may be what it was trained for; allow_missing=True "
             "(--allow-missing-weights) goes on all the same, with scores that mean nothing"
         )
+    length = getattr(model.tokenizer, "model_max_length", None)
+    if not isinstance(length, (int, float, type(None))):
+        raise ModelError(f"the tokenizer of {name} has model_max_length {length!r} in its tokenizer_config.json, which is no number")
     known = set(model.tokenizer.get_vocab())
     if len(known - set(model.tokenizer.all_special_tokens)) < 2:
         raise ModelError(
