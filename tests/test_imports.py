@@ -47,7 +47,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"evaluation"},
     "cli": {"lineal"}
     | TOOLS
-    | {"records", "metrics.catalogue", "models", "prompts", "baselines", "targets", "engine", "verbs"}
+    | {"quadrature.contract", "records", "metrics.catalogue", "models", "prompts", "baselines", "targets", "engine", "verbs"}
     | {"evaluation", "tasks", "views"},
     "__main__": {"cli"},
 }

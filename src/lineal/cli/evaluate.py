@@ -12,6 +12,7 @@ from lineal.cli import common, groups
 from lineal.errors import InputError, MissingExtraError
 from lineal.files import check_folder, write_whole
 from lineal.metrics.catalogue import CATALOGUE
+from lineal.quadrature.contract import TOLERANCE
 from lineal.records.base import nulls
 
 METRICS_HELP = (
@@ -43,7 +44,7 @@ def evaluate(
     ] = None,
     skip: Annotated[int, typer.Option("--skip", help="Lines to skip, such as a header.")] = 0,
     limit: Annotated[int, typer.Option("--limit", metavar="N", help="Texts to use, from the top.")] = 100,
-    tol: common.Tol = 0.02,
+    tol: common.Tol = TOLERANCE,
     rule: common.Rule = "adaptive",
     truncate: common.Truncate = False,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for tables, figure and records.")] = Path("evaluation"),

@@ -11,15 +11,16 @@ from typing import Annotated, Any
 import typer
 
 from lineal.cli import common
+from lineal.quadrature.contract import MAX_EVALUATIONS, TOLERANCE
 
 
 @dataclass(frozen=True, kw_only=True)
 class Precision:
     """How exactly an integral is computed, and with how many gradients."""
 
-    tol: common.Tol = 0.01
+    tol: common.Tol = TOLERANCE
     rule: common.Rule = "adaptive"
-    max_evaluations: common.MaxEvaluations = 1000
+    max_evaluations: common.MaxEvaluations = MAX_EVALUATIONS
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console, RenderableType
 
 from lineal.cli import common
+from lineal.quadrature.contract import MAX_EVALUATIONS, TOLERANCE
 from lineal.records.attribution import Attribution
 from lineal.records.base import Record
 from lineal.records.interactions import Interactions
@@ -29,9 +30,9 @@ class Shared:
     """The options that every command takes whose answer is a matrix, or one row over two texts."""
 
     baseline: common.BaselineName = None
-    tol: common.Tol = 0.01
+    tol: common.Tol = TOLERANCE
     rule: common.Rule = "adaptive"
-    max_evaluations: common.MaxEvaluations = 1000
+    max_evaluations: common.MaxEvaluations = MAX_EVALUATIONS
     truncate: common.Truncate = False
     out: common.Out = None
     as_json: common.AsJson = False

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lineal.errors import OptionError
-from lineal.quadrature.contract import Ask, Bools, Floats, Integral, Stop
+from lineal.quadrature.contract import MAX_EVALUATIONS, TOLERANCE, Ask, Bools, Floats, Integral, Stop
 from lineal.quadrature.estimate import Estimate, root
 from lineal.quadrature.mesh import Mesh
 from lineal.quadrature.panels import check_tol, checked_breaks
@@ -46,7 +46,9 @@ class Adaptive:
     or a budget below the first round. Memory: the derivatives of all points so far, (n, k, t) in float64, and a few times their size.
     """
 
-    def __init__(self, tol: float = 0.01, max_evaluations: int = 1000, breaks: Sequence[float] = (0.0, 1.0), pooled: bool = False) -> None:
+    def __init__(
+        self, tol: float = TOLERANCE, max_evaluations: int = MAX_EVALUATIONS, breaks: Sequence[float] = (0.0, 1.0), pooled: bool = False
+    ) -> None:
         """Check the options and ask for the first round."""
         self._tol, self._limit, self._pooled = check_tol(tol), max_evaluations, pooled
         edges = checked_breaks(breaks)

@@ -23,6 +23,11 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
+TOLERANCE = 0.01
+"""The error that is wanted where nobody says another, relative to the mass Σ|A|: of rules, verbs and commands alike."""
+MAX_EVALUATIONS = 1000
+"""The gradients of one integral at most, where nobody says another number."""
+
 
 class Stop(Enum):
     """Why an integration ended. The value is a sentence; `said` adds what depends on the model."""

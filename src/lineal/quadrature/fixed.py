@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lineal.errors import OptionError
-from lineal.quadrature.contract import Ask, Floats, Integral, Stop
+from lineal.quadrature.contract import MAX_EVALUATIONS, TOLERANCE, Ask, Floats, Integral, Stop
 from lineal.quadrature.panels import check_tol, checked_breaks, inside, is_number
 from lineal.quadrature.rules import Rule, clenshaw_curtis
 
@@ -38,7 +38,7 @@ class Fixed:
     Raises OptionError for a tol that is not positive or breaks that do not increase from 0 to 1.
     """
 
-    def __init__(self, rule: Rule, tol: float = 0.01, breaks: Sequence[float] = (0.0, 1.0), pooled: bool = False) -> None:
+    def __init__(self, rule: Rule, tol: float = TOLERANCE, breaks: Sequence[float] = (0.0, 1.0), pooled: bool = False) -> None:
         """Check the options."""
         self._rule, self._edges = rule, checked_breaks(breaks)
         self._terms = Terms(check_tol(tol), 1.5, Stop.FIXED, pooled)
@@ -74,7 +74,9 @@ class Nested:
     Source: Clenshaw and Curtis, Numerische Mathematik 2 (1960). Raises OptionError like `Fixed`, and for a budget below the first round.
     """
 
-    def __init__(self, tol: float = 0.01, max_evaluations: int = 1000, breaks: Sequence[float] = (0.0, 1.0), pooled: bool = False) -> None:
+    def __init__(
+        self, tol: float = TOLERANCE, max_evaluations: int = MAX_EVALUATIONS, breaks: Sequence[float] = (0.0, 1.0), pooled: bool = False
+    ) -> None:
         """Check the options."""
         self._edges, self._limit = checked_breaks(breaks), max_evaluations
         self._terms = Terms(check_tol(tol), 1.0, Stop.BUDGET, pooled)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from lineal.errors import OptionError, listing
-from lineal.quadrature.contract import Ask, Floats, Integral, Stop
+from lineal.quadrature.contract import TOLERANCE, Ask, Floats, Integral, Stop
 from lineal.quadrature.panels import check_tol, checked_breaks, inside
 
 SIDES = {"left": (1.0, 0.0), "right": (0.0, 1.0), "trapezoid": (0.5, 0.5)}
@@ -24,7 +24,7 @@ class Vertices:
     side: left, right or trapezoid. breaks: the vertices, from 0 to 1. Raises OptionError for an unknown side, or for a path without kinks.
     """
 
-    def __init__(self, side: str, tol: float = 0.01, breaks: Sequence[float] = (0.0, 1.0)) -> None:
+    def __init__(self, side: str, tol: float = TOLERANCE, breaks: Sequence[float] = (0.0, 1.0)) -> None:
         """Check the options."""
         if side not in SIDES:
             raise OptionError(f"unknown side {side!r}; choose one of {listing(SIDES)}")

@@ -9,6 +9,7 @@ from typing import Any, Literal, ParamSpec, TypeVar
 
 from lineal import methods, regions
 from lineal.errors import OptionError, unknown
+from lineal.quadrature.contract import MAX_EVALUATIONS, TOLERANCE
 from lineal.targets import spelling as specs
 from lineal.typed import check_fields
 
@@ -41,9 +42,9 @@ class Options:
     """
 
     method: Any = "ig"
-    tol: float = 0.01
+    tol: float = TOLERANCE
     rule: str = "adaptive"
-    max_evaluations: int = 1000
+    max_evaluations: int = MAX_EVALUATIONS
     attribute: regions.Select = None
     hold: regions.Select = None
     hold_special: bool = True

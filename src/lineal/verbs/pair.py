@@ -31,7 +31,7 @@ from lineal.models.lease import lease
 from lineal.models.siamese import Siamese, Sides
 from lineal.objectives.scores import Projection, SimilarityName, check_similarity
 from lineal.paths import Straight
-from lineal.quadrature.contract import Integral, Stop
+from lineal.quadrature.contract import MAX_EVALUATIONS, TOLERANCE, Integral, Stop
 from lineal.records.attribution import Attribution
 from lineal.records.pair import Matches, PairAttribution, Side
 from lineal.targets import spelling as specs
@@ -59,9 +59,9 @@ class PairOptions:
     """
 
     similarity: str = "cosine"
-    tol: float = 0.01
+    tol: float = TOLERANCE
     rule: str = "adaptive"
-    max_evaluations: int = 1000
+    max_evaluations: int = MAX_EVALUATIONS
     mode: Way = "auto"
     hold_special: bool = True
     truncate: bool = False
