@@ -106,6 +106,7 @@ def test_a_continuation_gives_the_same_as_generating_it(model: CausalLM, four: l
 
 
 def test_steps_that_converged_cost_no_further_backward_passes(model: CausalLM, monkeypatch: pytest.MonkeyPatch) -> None:
+    lineal.explain_generation(model, PROMPT, max_new_tokens=4, rule="gauss:2")  # what is measured once per model is measured
     passes: list[int] = []
     real = torch.autograd.grad
 
@@ -123,7 +124,7 @@ def test_steps_that_converged_cost_no_further_backward_passes(model: CausalLM, m
             return asked
 
     monkeypatch.setattr(torch.autograd, "grad", counting)
-    monkeypatch.setattr(Session, "schedule_for", lambda self, *how: Recording(tol=3e-3, max_evaluations=1000))
+    monkeypatch.setattr(Session, "schedule_for", lambda self, *how: Recording(tol=5e-4, max_evaluations=1000))
     result = lineal.explain_generation(model, PROMPT, max_new_tokens=4, batch_tokens=100_000)
     assert result.converged
     assert wanted[0] == 4
