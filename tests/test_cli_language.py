@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-import lineal.verbs.generation  # bound to the real `load` before the front door gets a model of its own
 import pytest
 from typer.testing import CliRunner, Result
 
 import lineal.models
+import lineal.verbs.generation  # bound to the real `load` before the front door gets a model of its own
 from lineal import Attribution, views
 from lineal.errors import LinealError
 from tests import tiny_lm

@@ -1,0 +1,66 @@
+"""x': where the path starts. A baseline is a value; bound to a model it gives the (t, d) starting embeddings of a text, or (m, t, d)
+for m starting points whose explanations are averaged.
+
+Only tokens that move are replaced; the caller puts held and special tokens back. There is no silent substitute: a tokenizer without the
+token that is asked for is an error that lists what it has.
+
+Default: the mask token where there is one (masked encoders were trained to read it as "some word"), else the mean vocabulary embedding
+(see docs/baselines.md for the measurements).
+"""
+
+from lineal.baselines.contract import Baseline, Start, notes
+from lineal.baselines.draws import RandomWords, some_of
+from lineal.baselines.spelling import BASELINES, NAMED, resolve, spelling
+from lineal.baselines.texts import AnotherText, Several
+from lineal.baselines.vectors import (
+    SPECIAL,
+    Given,
+    MeanEmbedding,
+    SpecialToken,
+    Word,
+    Zero,
+    bos,
+    default,
+    eos,
+    mask,
+    mean,
+    mean_embedding,
+    pad,
+    unk,
+    zero,
+)
+
+another_text, random_words, word, given = AnotherText, RandomWords, Word, Given
+
+__all__ = [
+    "BASELINES",
+    "NAMED",
+    "SPECIAL",
+    "AnotherText",
+    "Baseline",
+    "Given",
+    "MeanEmbedding",
+    "RandomWords",
+    "Several",
+    "SpecialToken",
+    "Start",
+    "Word",
+    "Zero",
+    "another_text",
+    "bos",
+    "default",
+    "eos",
+    "given",
+    "mask",
+    "mean",
+    "mean_embedding",
+    "notes",
+    "pad",
+    "random_words",
+    "resolve",
+    "some_of",
+    "spelling",
+    "unk",
+    "word",
+    "zero",
+]
