@@ -1,4 +1,8 @@
-"""Where token derivatives jump, the stated error still bounds the true one, and what says converged is within the tolerance."""
+"""Where token derivatives jump, the stated error still bounds the true one, and what says converged is within the tolerance.
+
+Models, not closed forms (tests/test_reliability.py): layers decide where their derivatives jump, and by how much. One text of each;
+`python benchmarks/kinked_models.py` asks many.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +13,12 @@ import pytest
 
 import lineal
 from lineal.models import TextModel
-from tests.kinked import SENTENCES, TEXTS, Ask, Kinked, Line, Reference, real, refined, tiny
+from tests.kinked import SENTENCES, Ask, Kinked, Line, Reference, real, refined, tiny
 
-TOLERANCES = (3e-2, 1e-2, 1e-3)
+pytestmark = pytest.mark.slow
+
+TOLERANCES = (1e-2, 1e-3)
+AT = 2  # the text the random models read
 TINY = {kind.name: kind for kind in tiny()}
 REAL = ("distilbert", "maxpool", "reluprobe")
 ASKED = ("A tepid first hour, but the ending is glorious.", "Far too long and painfully dull.", "What a delight!")
@@ -24,8 +31,8 @@ def drawn(name: str) -> TextModel:
 
 
 @cache
-def truth(name: str, at: int) -> Reference:
-    return refined(Line.of(drawn(name), *TINY[name].asks[at]), accuracy=1e-4, cells=256)
+def truth(name: str) -> Reference:
+    return refined(Line.of(drawn(name), *TINY[name].asks[AT]), accuracy=1e-4, cells=128)
 
 
 @pytest.fixture(scope="module")
@@ -46,16 +53,15 @@ def assert_honest(model: TextModel, ask: Ask, reference: Reference, tol: float) 
         assert true - reference.error <= tol * mass, f"converged with {true / mass:.2e} of the mass, {tol:g} allowed"
 
 
-@pytest.mark.parametrize("at", [0, 2, 6], ids=lambda at: TEXTS[at])
 @pytest.mark.parametrize("name", TINY)
-def test_random_models_with_kinks_are_never_certified_too_well(name: str, at: int) -> None:
+def test_random_models_with_kinks_are_never_certified_too_well(name: str) -> None:
     for tol in TOLERANCES:
-        assert_honest(drawn(name), TINY[name].asks[at], truth(name, at), tol)
+        assert_honest(drawn(name), TINY[name].asks[AT], truth(name), tol)
 
 
 @pytest.mark.parametrize("name", [name for name in TINY if not name.startswith("mixtral")])
 def test_the_integral_compared_with_is_complete(name: str) -> None:
-    line, reference = Line.of(drawn(name), *TINY[name].asks[0]), truth(name, 0)
+    line, reference = Line.of(drawn(name), *TINY[name].asks[AT]), truth(name)
     first, last = line.values(np.array([0.0, 1.0]))
     assert abs(reference.value.sum() - (last - first)) <= reference.error
 
@@ -64,7 +70,6 @@ def test_the_integral_compared_with_is_complete(name: str) -> None:
 def test_real_weights_with_kinks_are_never_certified_too_well(kinds: dict[str, Kinked], name: str) -> None:
     kind = kinds[name]
     model = kind.build()
-    for ask in kind.asks:
-        reference, _, _ = kind.recorded(model, ask)
-        for tol in TOLERANCES:
-            assert_honest(model, ask, reference, tol)
+    reference, _, _ = kind.recorded(model, kind.asks[0])
+    for tol in TOLERANCES:
+        assert_honest(model, kind.asks[0], reference, tol)
