@@ -6,8 +6,9 @@ A recording holds, for each case, `<case>_P` (2^m + 1, tokens), the token deriva
 Schedules that bisect ask for recorded points down to a depth of m; any other α is interpolated, the derivatives by the cubic through
 four neighbours, F by the cubic that has the recorded values and slopes. The truth is Simpson's rule on the whole recording.
 
-Cases alternate between two halves. On the first half each schedule that bisects gets its safety factor: the smallest of a few with which at
-most 1 % of the true errors exceed two thirds of the stated ones, over three tolerances. The tables are about the other half.
+Cases alternate between two halves. On the first half the panel schedules get their safety factor: the smallest of a few with which at
+most 1 % of the true errors exceed two thirds of the stated ones, over three tolerances. The tables are about the other half. `adaptive` is
+Lineal's default as it is.
 """
 
 from __future__ import annotations
@@ -17,14 +18,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from unittest.mock import patch
 
 import numpy as np
 
-from lineal.quadrature import Adaptive, Fixed, Nested, Schedule, mesh, rule
+from lineal.quadrature import Adaptive, Fixed, Nested, Schedule, rule
 from lineal.quadrature.contract import Floats
 
-FAMILIES = {"bert": "reviews", "review": "reviews", "llm": "short prompts", "liar": "choice prompts"}
+FAMILIES = {"bert": "reviews", "review": "reviews", "pair": "headlines", "llm": "short prompts", "liar": "choice prompts"}
 TOLERANCES = (0.03, 0.01, 0.003, 0.001)
 SAFETIES = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.2, 1.5, 2.0, 3.0, 5.0, 8.0, 12.0, 20.0)
 BUDGET = 700
@@ -90,11 +90,6 @@ def converse(field: Field, make: Callable[[float], Schedule], tol: float) -> Out
     return outcome(field, integral.value[0], float(integral.error[0]), integral.evaluations, rounds)
 
 
-def lineal_adaptive(field: Field, tol: float, safety: float) -> Outcome:
-    with patch.object(mesh, "SAFETY", safety):
-        return converse(field, lambda t: Adaptive(t, BUDGET), tol)
-
-
 def plain(make: Callable[[float], Schedule], field: Field, tol: float, safety: float) -> Outcome:
     return converse(field, make, tol)
 
@@ -152,13 +147,15 @@ def bisect(pair: Pair, field: Field, tol: float, safety: float) -> Outcome:
         panels = [panel for pieces in halves for panel in pieces]
 
 
+ADAPTIVE = partial(Adaptive, max_evaluations=BUDGET)
+PANELS = ("boole panels", "kronrod panels")
 FIXED = ("left:50", "middle:50", "gauss:16", "gauss:32", "gauss:50", "graded:32")
 
 
 def schedules() -> dict[str, Replay]:
     """Return every schedule by the name it has in the table."""
     replays: dict[str, Replay] = {
-        "adaptive": lineal_adaptive,
+        "adaptive": partial(plain, ADAPTIVE),
         "boole panels": partial(bisect, boole()),
         "kronrod panels": partial(bisect, kronrod()),
     }
@@ -207,7 +204,7 @@ def draw(results: dict[str, list[list[Outcome]]], path: Path) -> None:
     from matplotlib import pyplot as plt
 
     families = list(dict.fromkeys(FAMILIES.values()))
-    figure, axes = plt.subplots(1, 4, figsize=(13, 3.4), layout="constrained")
+    figure, axes = plt.subplots(1, len(families) + 1, figsize=(15, 3.4), layout="constrained")
     for axis, family in zip(axes, families, strict=False):
         for name in ("adaptive", "boole panels", "kronrod panels", "nested"):
             lines = [[o for o in outcomes if o.family == family] for outcomes in results[name]]
@@ -215,12 +212,12 @@ def draw(results: dict[str, list[list[Outcome]]], path: Path) -> None:
         axis.set(title=family, xlabel="gradients, mean", yscale="log", xlim=(0, None))
     axes[0].set_ylabel("tolerance, share of the mass")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower left", ncols=4, frameon=False)
-    for family, marker in zip(families, "ox^", strict=True):
+    for family, marker in zip(families, "ox^s", strict=True):
         mine = [o for outcomes in results["adaptive"] for o in outcomes if o.family == family]
-        axes[3].plot([o.stated for o in mine], [o.true for o in mine], marker, ms=3, color="0.3", mfc="none", mew=0.7, label=family)
-    axes[3].plot([1e-5, 0.05], [1e-5, 0.05], "k-", lw=0.7)
-    axes[3].set(title="adaptive: honest below the line", xlabel="stated error", ylabel="true error", xscale="log", yscale="log")
-    axes[3].legend(frameon=False)
+        axes[-1].plot([o.stated for o in mine], [o.true for o in mine], marker, ms=3, color="0.3", mfc="none", mew=0.7, label=family)
+    axes[-1].plot([1e-5, 0.05], [1e-5, 0.05], "k-", lw=0.7)
+    axes[-1].set(title="adaptive: honest below the line", xlabel="stated error", ylabel="true error", xscale="log", yscale="log")
+    axes[-1].legend(frameon=False)
     figure.savefig(path, metadata={"Date": None})
 
 
@@ -234,7 +231,7 @@ def main() -> None:
     counts = {family: sum(f.family == family for f in report) for family in dict.fromkeys(FAMILIES.values())}
     print(f"{len(fields)} cases, {len(tune)} to calibrate; reported: " + ", ".join(f"{n} {name}" for name, n in counts.items()))
     replays = schedules()
-    tuned = {name: calibrated(replays[name], tune) for name in ("adaptive", "boole panels", "kronrod panels")}
+    tuned = {name: calibrated(replays[name], tune) for name in PANELS}
     head = "| schedule | safety | " + " | ".join(counts) + " | rounds | true > stated | stated / true | largest true error |"
     rules = "|---|---|" + "---|" * (len(counts) + 4)
     results = {name: [[replay(f, tol, tuned.get(name, 1.0)) for f in report] for tol in TOLERANCES] for name, replay in replays.items()}
@@ -243,9 +240,9 @@ def main() -> None:
         print("\n".join(row(name, tuned.get(name), results[name][index]) for name in replays if name not in FIXED))
     print(f"\nFixed rules, whatever the tolerance\n\n{head}\n{rules}")
     print("\n".join(row(name, None, results[name][0]) for name in FIXED))
-    shipped = [lineal_adaptive(f, tol, mesh.SAFETY) for tol in TOLERANCES[1:] for f in fields]
-    print(f"\nadaptive with the safety it ships with ({mesh.SAFETY:g}), all cases, tolerances {TOLERANCES[1:]}:")
-    print(f"{sum(o.true > o.stated for o in shipped)} of {len(shipped)} true errors above the stated one")
+    print(f"\n`adaptive`, both halves\n\n{head.replace('schedule | safety', 'schedule | tol')}\n{rules}")
+    for tol in TOLERANCES:
+        print(row("adaptive", tol, [converse(f, ADAPTIVE, tol) for f in fields]))
     if options.figure:
         draw(results, options.figure)
 
