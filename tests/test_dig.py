@@ -16,7 +16,7 @@ from lineal.methods.dig import anchors, neighbours
 from lineal.methods.dig.search import BASELINE, find_anchors, monotonised, refined
 from lineal.models.base import TextModel
 from lineal.paths import Polyline
-from lineal.targets import spelling as specs
+from lineal.quadrature import spelling as rules
 from lineal.verbs.options import Options
 from lineal.verbs.session import Session
 from tests import dig_reference as reference
@@ -114,9 +114,9 @@ def test_with_two_words_the_published_sum_is_the_gradient_at_the_baseline() -> N
 
     encoded = fake.encode(["a tepid film good"])
     objective = targets.label("yes").bind(fake)(encoded)
-    case = Case(fake, encoded, start[None], end, (True,) * 4, objective, lambda p: specs.schedule("left", 0.01, 100, p.breaks))
+    case = Case(fake, encoded, start[None], end, (True,) * 4, objective, lambda p: rules.schedule("left", 0.01, 100, p.breaks))
     for rule, expected in (("left", gradient(start)), ("trapezoid", (gradient(start) + gradient(end)) / 2)):
-        task = (case.problem(path), specs.schedule(rule, 0.01, 100, path.breaks))
+        task = (case.problem(path), rules.schedule(rule, 0.01, 100, path.breaks))
         result = next(integrate(fake, [task], Budget(1000)))
         np.testing.assert_allclose(result.value[0], (expected * (end - start)).sum(dim=1), atol=ROUNDING)
 

@@ -11,8 +11,8 @@ import torch
 
 import lineal
 from lineal.models.rounding import spacing
+from lineal.quadrature import spelling as rules
 from lineal.quadrature.rounded import PROBES
-from lineal.targets import spelling as specs
 from tests import tiny
 
 EPSILON = 2.0**-7
@@ -33,7 +33,7 @@ def noisy(alphas: np.ndarray, noise: float, seed: int, tokens: int = 8) -> tuple
 
 def integrated(noise: float, seed: int, rule: str = "adaptive", epsilon: float = EPSILON, tol: float = 0.01):
     """Return the integral and its true error."""
-    schedule = specs.schedule(rule, tol, 400, (0.0, 1.0), epsilon=epsilon)
+    schedule = rules.schedule(rule, tol, 400, (0.0, 1.0), epsilon=epsilon)
     while (ask := schedule.ask()) is not None:
         values, derivatives, _ = noisy(ask.alphas, noise, seed)
         schedule.tell(values, derivatives, noisy(ask.ends, noise, seed)[0])

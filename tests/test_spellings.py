@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from lineal import baselines, methods, spellings, targets
 from lineal.errors import OptionError
 from lineal.methods import METHODS
+from lineal.quadrature import spelling as rules
 from lineal.quadrature.rules import RULES
 from lineal.targets import spelling as specs
 
@@ -144,12 +145,12 @@ def test_methods_come_back(name: str, data: st.DataObject) -> None:
     assert methods.resolve(methods.spelling(value)) == value
 
 
-@given(st.sampled_from(list(RULES)), st.integers(0, specs.MOST_POINTS))
+@given(st.sampled_from(list(RULES)), st.integers(0, rules.MOST_POINTS))
 def test_rules_come_back(name: str, points: int) -> None:
-    spelling = specs.write_rule(name, points)
-    assert specs.read_rule(spelling) == (name, points)
-    for alone in (*specs.ADAPTIVE, *specs.SIDES):
-        assert specs.write_rule(*specs.read_rule(alone)) == alone
+    spelling = rules.write_rule(name, points)
+    assert rules.read_rule(spelling) == (name, points)
+    for alone in (*rules.ADAPTIVE, *rules.SIDES):
+        assert rules.write_rule(*rules.read_rule(alone)) == alone
 
 
 @settings(max_examples=1000, deadline=None)
@@ -160,7 +161,7 @@ def test_rules_come_back(name: str, points: int) -> None:
     ).map("".join)
 )
 def test_any_text_is_read_or_refused(text: str) -> None:
-    for read in (specs.target, specs.read_rule, methods.resolve, lambda spelled: baselines.resolve(spelled, None)):
+    for read in (specs.target, rules.read_rule, methods.resolve, lambda spelled: baselines.resolve(spelled, None)):
         try:
             read(text)
         except OptionError:

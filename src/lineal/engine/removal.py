@@ -20,7 +20,7 @@ from lineal.models.base import Encoded, TextModel
 from lineal.objectives.scores import Objective
 from lineal.objectives.wrap import Moved
 from lineal.paths import Straight
-from lineal.quadrature.points import Ends
+from lineal.quadrature.fixed import Ends
 
 Gone = NDArray[np.bool_]
 

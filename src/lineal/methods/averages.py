@@ -16,7 +16,7 @@ from lineal.methods.local import check_seed, generator
 from lineal.models.vocabulary import drawable
 from lineal.paths import Straight
 from lineal.quadrature.contract import Integral, Schedule
-from lineal.quadrature.points import Ends
+from lineal.quadrature.fixed import Ends
 from lineal.typed import check_fields
 
 MOST_SAMPLES = 10_000

@@ -1,7 +1,7 @@
 """How a method says what it wants computed. Knows no rule, no text, no model family.
 
 A method turns a `Case` (one text, ready to be explained) into a `Plan`: weighted integrals for the common loop, and a function that packs
-them into one `Outcome`. What is not an integral uses the same loop with a schedule of its own (`lineal.methods.points`).
+them into one `Outcome`. What is not an integral uses the same loop with a schedule of its own (`lineal.quadrature.fixed`).
 """
 
 from __future__ import annotations

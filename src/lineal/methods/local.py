@@ -18,7 +18,7 @@ from lineal.errors import OptionError
 from lineal.methods.contract import Case, Floats, Outcome, Plan
 from lineal.paths import Straight
 from lineal.quadrature.contract import Integral, Schedule, Stop
-from lineal.quadrature.points import Ends, Slope
+from lineal.quadrature.fixed import Ends, Slope
 from lineal.typed import check_fields
 
 

@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lineal.errors import OptionError
-from lineal.quadrature.contract import MAX_EVALUATIONS, TOLERANCE, Ask, Bools, Floats, Integral, Stop
+from lineal.quadrature.contract import MAX_EVALUATIONS, TOLERANCE, Ask, Bools, Floats, Integral, Stop, check_tol, checked_breaks
 from lineal.quadrature.estimate import Estimate, root
 from lineal.quadrature.mesh import Mesh
-from lineal.quadrature.panels import check_tol, checked_breaks
 
 FIRST_CELLS = 8  # of the whole path in the first round; a piece between two breaks gets at least two
 KEEP = 0.95  # cells whose joint error stays below this share of the tolerance are left alone

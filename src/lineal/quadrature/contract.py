@@ -1,4 +1,4 @@
-"""What a schedule is asked and told. Knows nothing about torch, models or text.
+"""What a schedule is asked and told, and what every schedule checks. Knows nothing about torch, models or text.
 
 A schedule integrates the token derivatives of k outputs over α in [0, 1]. It never evaluates anything: it *asks* for points, somebody
 evaluates them (together with the points of many other schedules) and *tells* it the answers, until it asks for nothing more.
@@ -13,12 +13,15 @@ Shapes: m points, k outputs, t tokens. Everything is float64.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from lineal.errors import OptionError
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -27,6 +30,8 @@ TOLERANCE = 0.01
 """The error that is wanted where nobody says another, relative to the mass Σ|A|: of rules, verbs and commands alike."""
 MAX_EVALUATIONS = 1000
 """The gradients of one integral at most, where nobody says another number."""
+STEP_ASIDE = 2.0**-40  # far below any spacing that matters, far above float64 rounding of an alpha
+HUGE = 1e100  # derivatives beyond are as good as infinite, and their squares would overflow
 
 
 class Stop(Enum):
@@ -116,3 +121,31 @@ class Schedule(Protocol):
     def integral(self) -> Integral:
         """Return the result; valid once `ask` has returned None."""
         ...
+
+
+def check_tol(tol: float) -> float:
+    """Return tol. Raises OptionError unless it is positive."""
+    if not tol > 0:
+        raise OptionError(f"tol is {tol}; it must be above 0")
+    return tol
+
+
+def checked_breaks(breaks: Sequence[float]) -> Floats:
+    """Return the breaks as an array. Raises OptionError unless they increase from 0 to 1."""
+    edges = np.asarray(breaks, dtype=np.float64)
+    if edges.ndim != 1 or len(edges) < 2 or edges[0] != 0 or edges[-1] != 1 or not np.all(np.diff(edges) > 4 * STEP_ASIDE):
+        raise OptionError(f"breaks must increase from 0 to 1, these are {list(breaks)}")
+    return edges
+
+
+def inside(alphas: Floats, pieces: NDArray[np.int64], edges: Floats) -> Floats:
+    """Return alphas moved into their piece where they stand on a break: the velocity of the path jumps there, and a rule that ends at
+    the break wants the value of its own side. The ends 0 and 1 stay."""
+    low, high = edges[pieces], edges[pieces + 1]
+    return np.clip(alphas, np.where(low > 0, low + STEP_ASIDE, 0.0), np.where(high < 1, high - STEP_ASIDE, 1.0))
+
+
+def is_number(numbers: Floats) -> Bools:
+    """Return, elementwise, whether this is a number one can go on with: not NaN, not infinite, not about to overflow."""
+    good: Bools = np.abs(numbers) < HUGE
+    return good

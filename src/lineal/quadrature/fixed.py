@@ -1,4 +1,6 @@
-"""Schedules that do not choose their points: one fixed rule, and Clenshaw-Curtis doubled until it settles."""
+"""Schedules that do not choose their points: one fixed rule, Clenshaw-Curtis doubled until it settles, the vertices of a path; and those
+of methods that do not integrate: the derivative at one point, or F alone.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lineal.errors import OptionError
-from lineal.quadrature.contract import MAX_EVALUATIONS, TOLERANCE, Ask, Floats, Integral, Stop
-from lineal.quadrature.panels import check_tol, checked_breaks, inside, is_number
+from lineal.errors import OptionError, listing
+from lineal.quadrature.contract import MAX_EVALUATIONS, TOLERANCE, Ask, Floats, Integral, Stop, check_tol, checked_breaks, inside, is_number
 from lineal.quadrature.rules import Rule, clenshaw_curtis
 
 COARSEST, FINEST = 3, 10  # the nested rule goes from 2³ + 1 = 9 to at most 2¹⁰ + 1 points per piece
+
+SIDES = {"left": (1.0, 0.0), "right": (0.0, 1.0), "trapezoid": (0.5, 0.5)}
+"""Weight of the derivative at the left and at the right end of every piece."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,18 @@ class Terms:
     pooled: bool = False  # the outputs are the components of one vector per token; see `Adaptive`
 
 
-class Fixed:
+class _Settled:
+    """What has ended when it has a result."""
+
+    _result: Integral | None = None
+
+    def integral(self) -> Integral:
+        """Return the result; valid once `ask` has returned None."""
+        assert self._result is not None, "the integration has not ended"
+        return self._result
+
+
+class Fixed(_Settled):
     """Apply one rule on every piece between two breaks; cost: len(rule) gradients per piece, and F at α = 0 and 1.
 
     The stated error is the larger of |residual| and 1.5 times the L1 distance to the rule's own lower rule (1.5, because Riemann sums
@@ -42,7 +57,6 @@ class Fixed:
         """Check the options."""
         self._rule, self._edges = rule, checked_breaks(breaks)
         self._terms = Terms(check_tol(tol), 1.5, Stop.FIXED, pooled)
-        self._result: Integral | None = None
 
     def ask(self) -> Ask | None:
         """Return the points, or None when the integration has ended."""
@@ -59,13 +73,8 @@ class Fixed:
         pieces = derivatives.reshape(len(self._edges) - 1, len(self._rule), *derivatives.shape[1:])
         self._result = _compared(self._rule, self._edges, pieces, (f_start, f_end), self._terms)
 
-    def integral(self) -> Integral:
-        """Return the result; valid once `ask` has returned None."""
-        assert self._result is not None, "the integration has not ended"
-        return self._result
 
-
-class Nested:
+class Nested(_Settled):
     """Clenshaw-Curtis on 9, 17, 33 … points per piece, all points kept, until two sizes in a row agree within `tol`.
 
     The stated error is the larger of |residual| and the L1 distance to the size before, which is the error of that one, so it is
@@ -82,7 +91,6 @@ class Nested:
         self._terms = Terms(check_tol(tol), 1.0, Stop.BUDGET, pooled)
         self._level, self._pieces = COARSEST, np.empty((0, 0, 0, 0))
         self._ends: tuple[Floats, Floats] = (np.empty(0), np.empty(0))
-        self._result: Integral | None = None
         if self._size(COARSEST) > max_evaluations:
             raise OptionError(f"max_evaluations is {max_evaluations}; the first round alone takes {self._size(COARSEST)}")
 
@@ -107,13 +115,88 @@ class Nested:
         if self._level > FINEST or self._size(self._level) > self._limit or Stop.BUDGET not in result.stops:
             self._result = result
 
-    def integral(self) -> Integral:
-        """Return the result; valid once `ask` has returned None."""
-        assert self._result is not None, "the integration has not ended"
-        return self._result
-
     def _size(self, level: int) -> int:
         return int(2**level + 1) * (len(self._edges) - 1)
+
+
+class Vertices(_Settled):
+    """Sum over the straight pieces of a path with the gradient at their left ends, at their right ends, or the mean of both.
+
+    Both sides of a vertex are asked for, since the velocity jumps there; the engine computes their common gradient once, so the cost
+    is one gradient per vertex. The stated error is the larger of |residual| and the L1 distance between the one-sided and the trapezoid
+    sum: near the truth for left and right, pessimistic for the trapezoid.
+
+    side: left, right or trapezoid. breaks: the vertices, from 0 to 1. Raises OptionError for an unknown side, or for a path without kinks.
+    """
+
+    def __init__(self, side: str, tol: float = TOLERANCE, breaks: Sequence[float] = (0.0, 1.0)) -> None:
+        """Check the options."""
+        if side not in SIDES:
+            raise OptionError(f"unknown side {side!r}; choose one of {listing(SIDES)}")
+        if len(breaks) < 3:
+            raise OptionError(
+                f"the rule {side!r} without a number sums over the vertices of a path, and a straight one has none: give {side}:50"
+            )
+        self._side, self._tol, self._edges = side, check_tol(tol), checked_breaks(breaks)
+
+    def ask(self) -> Ask | None:
+        """Return the two ends of every piece, or None when the integration has ended."""
+        if self._result is not None:
+            return None
+        pieces = np.repeat(np.arange(len(self._edges) - 1), 2)
+        ends = np.stack([self._edges[:-1], self._edges[1:]], axis=1).ravel()
+        return Ask(inside(ends, pieces, self._edges), np.empty(0))
+
+    def tell(self, values: Floats, derivatives: Floats, ends: Floats) -> None:
+        """Take the answers to the last ask, in its order; see `Schedule.tell`."""
+        left, right = (np.einsum("p,pkt->kt", np.diff(self._edges), derivatives[side::2]) for side in (0, 1))
+        on_left, on_right = SIDES[self._side]
+        value, middle = on_left * left + on_right * right, (left + right) / 2
+        lower = middle if on_left != on_right else left
+        residual = np.abs(value.sum(axis=-1) - (values[-1] - values[0]))
+        error = np.maximum(residual, np.abs(value - lower).sum(axis=-1))
+        finite = np.isfinite(error)
+        good = error <= self._tol * np.abs(value).sum(axis=-1)
+        stops = tuple(Stop.NOT_FINITE if not f else Stop.CONVERGED if g else Stop.FIXED for f, g in zip(finite, good, strict=True))
+        value, error = np.nan_to_num(value), np.where(finite, error, np.inf)
+        self._result = Integral(value, error, values[0], values[-1], len(self._edges), stops)
+
+
+class Slope(_Settled):
+    """The derivative at the end of the path, as the value; nothing is estimated, so it is converged. F at the start is given as NaN.
+
+    Cost: one gradient.
+    """
+
+    def ask(self) -> Ask | None:
+        """Return α = 1, or None when it has been answered."""
+        return Ask(np.ones(1), np.empty(0)) if self._result is None else None
+
+    def tell(self, values: Floats, derivatives: Floats, ends: Floats) -> None:
+        """Take the answer; see `Schedule.tell`."""
+        f, slope = values[0], derivatives[0]
+        finite = np.isfinite(slope).all(axis=-1)
+        stops = tuple(Stop.CONVERGED if good else Stop.NOT_FINITE for good in finite)
+        error = np.where(finite, 0.0, np.inf)
+        self._result = Integral(np.nan_to_num(slope), error, np.full_like(f, np.nan), f, 1, stops)
+
+
+class Ends(_Settled):
+    """F at both ends of the path (or at the start alone), no gradient; the value is zero for every token."""
+
+    def __init__(self, start_only: bool = False) -> None:
+        """Say whether F at the end is wanted; when not it is given as NaN."""
+        self._alphas = np.zeros(1) if start_only else np.array([0.0, 1.0])
+
+    def ask(self) -> Ask | None:
+        """Return the ends, or None when they have been answered."""
+        return Ask(np.empty(0), self._alphas) if self._result is None else None
+
+    def tell(self, values: Floats, derivatives: Floats, ends: Floats) -> None:
+        """Take the answer; see `Schedule.tell`."""
+        k, t = derivatives.shape[1:]
+        last = ends[1] if len(ends) > 1 else np.full(k, np.nan)
+        self._result = Integral(np.zeros((k, t)), np.zeros(k), ends[0], last, 0, (Stop.CONVERGED,) * k)
 
 
 def _alphas(nodes: Floats, edges: Floats) -> Floats:

@@ -10,7 +10,7 @@ from typing import Any, Literal, ParamSpec, TypeVar
 from lineal import methods, regions
 from lineal.errors import OptionError, unknown
 from lineal.quadrature.contract import MAX_EVALUATIONS, TOLERANCE
-from lineal.targets import spelling as specs
+from lineal.quadrature.spelling import check_rule
 from lineal.typed import check_fields
 
 P = ParamSpec("P")
@@ -70,7 +70,7 @@ class Options:
             raise OptionError(f"max_evaluations is {self.max_evaluations}; give at least 16")
         if self.batch_tokens is not None and self.batch_tokens < 1:
             raise OptionError(f"batch_tokens is {self.batch_tokens}; give a positive number")
-        specs.check_rule(self.rule)
+        check_rule(self.rule)
 
 
 def lists_options(verb: Callable[P, T]) -> Callable[P, T]:

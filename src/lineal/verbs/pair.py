@@ -32,9 +32,9 @@ from lineal.models.siamese import Siamese, Sides
 from lineal.objectives.scores import Projection, SimilarityName, check_similarity
 from lineal.paths import Straight
 from lineal.quadrature.contract import MAX_EVALUATIONS, TOLERANCE, Integral, Stop
+from lineal.quadrature.spelling import schedule
 from lineal.records.attribution import Attribution
 from lineal.records.pair import Matches, PairAttribution, Side
-from lineal.targets import spelling as specs
 from lineal.typed import check_fields, check_value
 from lineal.verbs.options import Options, check_known
 from lineal.verbs.session import Session, explain
@@ -287,7 +287,7 @@ class Pairs:
         """Return the integral of each problem, and the seconds it took."""
         o = self.options
         tasks = [
-            (replace(problem, mode=mode), specs.schedule(o.rule, tol, o.max_evaluations, (0.0, 1.0), True, session.epsilon))
+            (replace(problem, mode=mode), schedule(o.rule, tol, o.max_evaluations, (0.0, 1.0), True, session.epsilon))
             for problem in problems
         ]
         return [(done.integral, done.seconds) for done in attempt(session.model, tasks, session.budget)]

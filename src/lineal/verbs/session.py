@@ -30,8 +30,9 @@ from lineal.models.layer import Entered
 from lineal.models.rounding import spacing
 from lineal.objectives.scores import NO_BRANCHES, Objective, SequenceScore, branches
 from lineal.paths import Path, Straight
+from lineal.quadrature import spelling as rules
 from lineal.quadrature.contract import Integral, Schedule, Stop
-from lineal.quadrature.points import Ends
+from lineal.quadrature.fixed import Ends
 from lineal.records.attribution import Attribution, Choices, Role
 from lineal.records.failure import Failure
 from lineal.targets import spelling as specs
@@ -290,7 +291,7 @@ class Session:
     def schedule_for(self, path: Path, share: float = 1.0) -> Schedule:
         """Return a fresh schedule for a path, as the options ask for, to `share` times the tolerance."""
         o = self.options
-        return specs.schedule(o.rule, share * o.tol, o.max_evaluations, path.breaks, epsilon=self.epsilon)
+        return rules.schedule(o.rule, share * o.tol, o.max_evaluations, path.breaks, epsilon=self.epsilon)
 
     def _moving(self, encoded: Encoded) -> list[bool]:
         released = () if self.options.hold_special else ("special",)

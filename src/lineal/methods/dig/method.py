@@ -17,7 +17,7 @@ from lineal.methods.dig.search import Strategy, monotonised, refined
 from lineal.methods.ig import COMPLETE
 from lineal.paths import Polyline
 from lineal.quadrature.contract import Integral, Stop
-from lineal.quadrature.vertices import Vertices
+from lineal.quadrature.fixed import Vertices
 from lineal.typed import check_fields
 
 
