@@ -248,7 +248,7 @@ def test_what_an_output_has() -> None:
     assert has(ClassScore((0,), ("a",), activation="sigmoid")) == ("probability",)
     assert has(ClassScore((0,), ("a",), activation="none")) == ()
     parts = TokenScore((3, 3), (1, 2), ("a", "b"))
-    assert has(Combined(parts, ((1.0, -1.0),), ("a over b",), ("logit",))) == ("distribution",)
+    assert has(Combined(parts, ((1.0, -1.0),), ("a over b",))) == ("distribution",)
 
 
 @pytest.mark.parametrize("target", ['choice:" doctor"," nurse guard"', 'choice:"A","B"', 'continuation:" doctor"', "next:1"])

@@ -91,7 +91,7 @@ def test_moving_steps_sum_to_the_score_of_their_sum(model: CausalLM, four: linea
     class Total(targets.Steps):
         def bind(self, model: Any) -> Any:
             parts = super().bind(model)
-            return lambda encoded: Combined(parts(encoded), ((1.0,) * 4,), ("all",), ("log_prob",))
+            return lambda encoded: Combined(parts(encoded), ((1.0,) * 4,), ("all",))
 
     total = lineal.explain(model, Generation(PROMPT, 4), Total(), rule="gauss:24")
     np.testing.assert_allclose(four.scores.sum(axis=0), total.scores[0], atol=SUMMED)

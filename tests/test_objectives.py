@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from lineal.errors import OptionError
 from lineal.objectives.scores import ClassScore, Similarity, TokenScore, check_similarity, check_unit, in_unit
+from lineal.objectives.wrap import Beside, Combined, Moved, Probability
 
 LOGITS = torch.tensor([[2.0, -1.0, 0.5], [30.0, -30.0, 0.0]], dtype=torch.float64)
 
@@ -63,3 +66,15 @@ def test_unknown_names_are_listed() -> None:
         check_unit("volt")
     with pytest.raises(OptionError, match="unknown similarity 'euclid'; choose one of cosine, dot"):
         check_similarity("euclid")
+
+
+def test_what_wraps_an_objective_reads_what_the_inner_one_reads() -> None:
+    inner = TokenScore((3, 4), (7, 8), ("a", "b"), "logit", branches=((7,),))
+    wrapped = (Combined(inner, ((1.0, -1.0),), ("a over b",)), Moved(inner, (1, 2)), Beside(inner, (inner,)), Probability(inner))
+    for objective in wrapped:
+        assert (objective.rows, objective.branches, objective.is_softmax) == ((7, 8), ((7,),), True)
+        assert objective == replace(objective)
+        assert objective != replace(objective, inner=replace(inner, unit="prob"))
+    assert [objective.positions for objective in wrapped] == [(3, 4), (1, 2), (3, 4), (3, 4)]
+    assert [objective.units for objective in wrapped] == [("logit",), ("logit",) * 2, ("logit",) * 4, ("prob",) * 2]
+    assert [objective.names for objective in wrapped] == [("a over b",), ("a", "b"), ("a", "b", "a", "b"), ("a", "b")]

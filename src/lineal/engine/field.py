@@ -22,7 +22,7 @@ from lineal.engine.tangents import Mode, along_tokens
 from lineal.errors import ModelError
 from lineal.models.base import Encoded, TextModel, differentiable
 from lineal.models.causal import Prefix
-from lineal.objectives.scores import Branches, Objective, branches
+from lineal.objectives.scores import Branches, Objective
 from lineal.paths import Path
 
 Floats = NDArray[np.float64]
@@ -144,7 +144,7 @@ def checked(request: Request, answer: Answer) -> Answer:
 
 def size(request: Request) -> tuple[int, int]:
     """Return (rows, tokens) of a request: what it takes in a batch."""
-    following = branches(request.problem.objective)
+    following = request.problem.objective.branches
     tokens = len(request.problem.encoded) - request.problem.skipped + max(map(len, following))
     return len(request.alphas) * len(following), tokens
 
@@ -175,7 +175,7 @@ def _batch(model: TextModel, requests: Sequence[Request], points: Sequence[Tenso
     longest = max(size(request)[1] for request in requests)
     embeds, rows = [], []
     for request, own in zip(requests, points, strict=True):
-        following = branches(request.problem.objective)
+        following = request.problem.objective.branches
         embeds.append(_branched(model, own, following, longest))
         features = {name: value[request.problem.skipped :] for name, value in request.problem.encoded.features.items()}
         rows.append({name: _feature(value, name, following, longest).repeat(len(request.alphas), 1) for name, value in features.items()})
@@ -220,7 +220,7 @@ def _objectives(model: TextModel, requests: Sequence[Request], states: Tensor) -
             own = own[:, : len(objective.positions)]
         read = model.read(own, objective.rows)
         read = read if read.dtype == torch.float64 else read.float()
-        if len(branches(objective)) > 1:
+        if len(objective.branches) > 1:
             read = read.reshape(len(request.alphas), -1, read.shape[-1])  # (m, B·p, V)
         outputs.append(objective(read))
     return outputs

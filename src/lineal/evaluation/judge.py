@@ -24,7 +24,6 @@ from lineal.evaluation.stability import max_sensitivity
 from lineal.methods import Case
 from lineal.metrics import curves, questions
 from lineal.objectives.scores import Objective
-from lineal.objectives.wrap import Beside
 from lineal.paths import Straight
 from lineal.records.attribution import Attribution
 from lineal.verbs.session import Session
@@ -65,7 +64,7 @@ def same_question(session: Session, text: Any, objective: Objective) -> Case:
     Not the one the other model would predict. Embeddings to compare with are the other model's own.
     """
     case = session.case(text)
-    return case if hasattr(objective, "vectors") else replace(case, objective=objective)
+    return case if objective.needs_model else replace(case, objective=objective)
 
 
 @dataclass
@@ -134,7 +133,8 @@ class Judge:
         objective = with_probability(case.objective)
         spread = "distribution" in has(case.objective) and any(name.endswith("hellinger") for name in self.names)
         if spread:
-            objective = Beside((*objective.parts, hellinger(self.session.model, case.encoded, case.objective)))
+            distance = hellinger(self.session.model, case.encoded, case.objective)
+            objective = replace(objective, others=(*objective.others, distance))
         problems = [
             Problem(case.encoded, Straight(embeds, embeds), objective) for embeds in (_masked(case, tokens, mask) for mask in masks)
         ]

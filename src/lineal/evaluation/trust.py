@@ -69,7 +69,7 @@ class Examined:
     def of(self, objective: Objective) -> Objective:
         """Return the objective with this output alone."""
         weights = tuple(float(c in self.picks) for c in range(len(objective.names)))
-        return Combined(objective, (weights,), (self.name,), (objective.units[self.picks[0]],))
+        return Combined(objective, (weights,), (self.name,))
 
     def row(self, values: Floats) -> Any:
         """Return the output's part of values per output, (k, …) → (…)."""
@@ -184,7 +184,7 @@ def _with_probability(objective: Objective, chosen: Examined) -> Objective:
     """Return F beside its probability for the output that is examined."""
     f, p = with_probability(objective).parts
     own = chosen.of(f)
-    return Beside((own, own if p is f or len(chosen.picks) > 1 else chosen.of(p)))
+    return Beside(own, (own if p is f or len(chosen.picks) > 1 else chosen.of(p),))
 
 
 def orderings(scores: Floats, seed: int) -> list[NDArray[np.int64]]:

@@ -2,8 +2,8 @@
 
 An objective maps the answer of a `TextModel` for n path points to an (n, k) tensor. It says what it needs: `positions`, the token
 positions whose answer is read (decoders, token-level heads; empty for models that answer once per text), and `rows`, the entries of the
-vocabulary that suffice (None: all of them). An objective may also have `branches`: B tuples of token ids, each appended to every path
-point as constant embeddings; it then reads an answer of (n, B·p, V), branch by branch. Without them the text is run as it is.
+vocabulary that suffice (None: all of them). With `branches`, B tuples of token ids, each is appended to every path point as constant
+embeddings, and the answer that is read is (n, B·p, V), branch by branch. Most objectives have but one, empty: the text as it is.
 """
 
 from __future__ import annotations
@@ -50,13 +50,55 @@ class Objective(Protocol):
         """Vocabulary entries that suffice, or None for all."""
         ...
 
+    @property
+    def branches(self) -> Branches:
+        """Token ids that follow every path point, a row per branch; `NO_BRANCHES` for the text as it is."""
+        ...
+
+    @property
+    def is_softmax(self) -> bool:
+        """Whether the scalars are read off one softmax distribution."""
+        ...
+
+    @property
+    def needs_model(self) -> bool:
+        """Whether it holds numbers of the model it was bound to (an embedding to compare with), and another model needs its own."""
+        ...
+
+    def as_log_prob(self) -> Objective | None:
+        """Return the same outputs as log-probabilities; None for what has no probability."""
+        ...
+
     def __call__(self, answer: Tensor) -> Tensor:
         """Return the (n, k) scalars of an answer for n points."""
         ...
 
 
+class Plain:
+    """What an objective is unless it says otherwise: of the text as it is, of any model, and no probability."""
+
+    @property
+    def branches(self) -> Branches:
+        """None but the text."""
+        return NO_BRANCHES
+
+    @property
+    def is_softmax(self) -> bool:
+        """No."""
+        return False
+
+    @property
+    def needs_model(self) -> bool:
+        """No."""
+        return False
+
+    def as_log_prob(self) -> Objective | None:
+        """None."""
+        return None
+
+
 @dataclass(frozen=True)
-class Similarity:
+class Similarity(Plain):
     """Similarity of an embedding to fixed vectors: cosine or dot product. Answer (n, D) → (n, k) for vectors (k, D)."""
 
     vectors: Tensor
@@ -70,6 +112,11 @@ class Similarity:
         """The kind of similarity, for every vector."""
         return (self.kind,) * len(self.names)
 
+    @property
+    def needs_model(self) -> bool:
+        """Yes: the vectors lie in the space of one model's embeddings."""
+        return True
+
     def __call__(self, answer: Tensor) -> Tensor:
         """Return ⟨e, v⟩, divided by both norms for the cosine."""
         vectors = self.vectors.to(answer)
@@ -80,7 +127,7 @@ class Similarity:
 
 
 @dataclass(frozen=True)
-class Embedding:
+class Embedding(Plain):
     """The embedding itself, every dimension an output. Answer (n, D) → (n, D); of length 1 for the cosine."""
 
     width: int
@@ -104,7 +151,7 @@ class Embedding:
 
 
 @dataclass(frozen=True)
-class Projection:
+class Projection(Plain):
     """The embedding (of length 1 for the cosine) along given vectors (k, D), whose own lengths count. Answer (n, D) → (n, k)."""
 
     vectors: Tensor
@@ -122,6 +169,11 @@ class Projection:
         """The kind of similarity, for every vector."""
         return (self.kind,) * len(self.vectors)
 
+    @property
+    def needs_model(self) -> bool:
+        """Yes: the vectors lie in the space of one model's embeddings."""
+        return True
+
     def __call__(self, answer: Tensor) -> Tensor:
         """Return ⟨e, v⟩ for every vector."""
         embedding = torch.nn.functional.normalize(answer, dim=-1) if self.kind == "cosine" else answer
@@ -129,7 +181,7 @@ class Projection:
 
 
 @dataclass(frozen=True)
-class Together:
+class Together(Plain):
     """Similarity of two embeddings that both move. Answer (n, 2D), one embedding behind the other → (n, 1)."""
 
     kind: SimilarityName = "cosine"
@@ -151,7 +203,7 @@ class Together:
 
 
 @dataclass(frozen=True)
-class ClassScore:
+class ClassScore(Plain):
     """Scores of k classes in one unit. Answer (n, C) → (n, k)."""
 
     classes: tuple[int, ...]
@@ -166,13 +218,22 @@ class ClassScore:
         """The same unit for every class."""
         return (self.unit,) * len(self.classes)
 
+    @property
+    def is_softmax(self) -> bool:
+        """Whether the classes exclude one another."""
+        return self.activation == "softmax"
+
+    def as_log_prob(self) -> ClassScore | None:
+        """Return the classes' log-probabilities; None for a regression."""
+        return None if self.activation == "none" else replace(self, unit="log_prob")
+
     def __call__(self, answer: Tensor) -> Tensor:
         """Return the chosen classes' scores in the unit."""
         return torch.stack([in_unit(answer, c, self.unit, self.activation) for c in self.classes], dim=-1)
 
 
 @dataclass(frozen=True)
-class TokenScore:
+class TokenScore(Plain):
     """Scores of given vocabulary entries at given positions, one output each. Answer (n, p, V) → (n, p).
 
     positions: (p,) where the logits are read, that is one before the token they predict. tokens: (p,) vocabulary ids.
@@ -195,6 +256,15 @@ class TokenScore:
         """A logit needs its own row of the head only; every other unit needs the whole vocabulary."""
         return tuple(sorted(set(self.tokens))) if self.unit == "logit" else None
 
+    @property
+    def is_softmax(self) -> bool:
+        """Over the vocabulary, yes."""
+        return True
+
+    def as_log_prob(self) -> TokenScore:
+        """Return the tokens' log-probabilities."""
+        return replace(self, unit="log_prob")
+
     def __call__(self, answer: Tensor) -> Tensor:
         """Return each token's score at its own position."""
         rows = self.rows
@@ -203,7 +273,7 @@ class TokenScore:
 
 
 @dataclass(frozen=True)
-class SequenceScore:
+class SequenceScore(Plain):
     """Scores of whole token sequences that may follow a text. Answer (n, B·p, V) → (n, k).
 
     s_c = Σ_j log p(c_j | text, c_<j), divided by the length of c for normalise "mean". unit, among: s_c as a log-probability, or its
@@ -252,6 +322,16 @@ class SequenceScore:
     def _single(self) -> bool:
         return all(len(sequence) == 1 for sequence in self.sequences)
 
+    @property
+    def is_softmax(self) -> bool:
+        """Over the vocabulary, yes."""
+        return True
+
+    def as_log_prob(self) -> SequenceScore:
+        """Return the picked sequences' log-probabilities."""
+        unit: Unit = "log_prob"
+        return replace(self, units=(unit,) * len(self.units))
+
     def __call__(self, answer: Tensor) -> Tensor:
         """Return each picked sequence's score in its unit."""
         logits = self._logits(answer)
@@ -275,12 +355,12 @@ class SequenceScore:
     def _places(self) -> list[list[tuple[tuple[int, int], int]]]:
         """Return for each token of each sequence (branch, position) and column where its logit stands."""
         rows = self.rows
-        found = []
+        places = []
         for sequence in self.sequences:
             begin = sequence[:-1]
             b = next(b for b, branch in enumerate(self.branches) if branch[: len(begin)] == begin)
-            found.append([((b, j), token if rows is None else rows.index(token)) for j, token in enumerate(sequence)])
-        return found
+            places.append([((b, j), token if rows is None else rows.index(token)) for j, token in enumerate(sequence)])
+        return places
 
     def _gathered(self, values: Sequence[Sequence[Tensor]]) -> Tensor:
         sums = [torch.stack(list(parts)).sum(dim=0) / (len(parts) if self.normalise == "mean" else 1) for parts in values]
@@ -294,11 +374,6 @@ class SequenceScore:
         if unit == "log_prob":
             return scores[:, c]
         return scores[:, c].exp() if unit == "prob" else scores[:, c] - torch.log(-torch.expm1(scores[:, c]))
-
-
-def branches(objective: Objective) -> Branches:
-    """Return an objective's branches; one empty branch for objectives that have none."""
-    return getattr(objective, "branches", NO_BRANCHES)
 
 
 def in_unit(logits: Tensor, index: int, unit: Unit, activation: Activation = "softmax") -> Tensor:
@@ -348,11 +423,11 @@ def check_among(kind: str) -> Among:
 
 
 @dataclass(frozen=True)
-class SpanScore:
+class SpanScore(Plain):
     """Start and end logits of one span. positions: its first and last token. Answer (n, 2, 2) → (n, 1), or (n, 2) for both."""
 
     positions: tuple[int, int]
-    found: str
+    text: str
     part: Part
     rows: tuple[int, ...] | None = None
 
@@ -360,10 +435,10 @@ class SpanScore:
     def names(self) -> tuple[str, ...]:
         """The answer, and which end of it."""
         return {
-            "span": (f"answer “{self.found}”",),
-            "start": (f"start of “{self.found}”",),
-            "end": (f"end of “{self.found}”",),
-            "both": (f"start of “{self.found}”", f"end of “{self.found}”"),
+            "span": (f"answer “{self.text}”",),
+            "start": (f"start of “{self.text}”",),
+            "end": (f"end of “{self.text}”",),
+            "both": (f"start of “{self.text}”", f"end of “{self.text}”"),
         }[self.part]
 
     @property
@@ -383,7 +458,7 @@ class SpanScore:
 
 
 @dataclass(frozen=True)
-class EntailmentScore:
+class EntailmentScore(Plain):
     """Entailment against contradiction, neutral left out. Answer (n, C) → (n, 1)."""
 
     entailment: int
@@ -402,6 +477,10 @@ class EntailmentScore:
     def units(self) -> tuple[str, ...]:
         """The unit."""
         return (self.unit,)
+
+    def as_log_prob(self) -> EntailmentScore:
+        """Return the log-probability."""
+        return replace(self, unit="log_prob")
 
     def __call__(self, answer: Tensor) -> Tensor:
         """Return z_entailment − z_contradiction, or its sigmoid, or the logarithm of that."""

@@ -17,7 +17,7 @@ from lineal.models.base import Encoded, TextModel, answer, require
 from lineal.models.generative import Generative
 from lineal.models.lease import lease
 from lineal.models.vocabulary import spell, token_id
-from lineal.objectives.scores import Objective, SequenceScore, TokenScore, Unit, branches, check_among, check_normalise, check_unit
+from lineal.objectives.scores import Objective, SequenceScore, TokenScore, Unit, check_among, check_normalise, check_unit
 from lineal.objectives.wrap import Combined
 from lineal.typed import listed
 
@@ -79,7 +79,7 @@ class Contrast:
         def bound(encoded: Encoded) -> Combined:
             last = len(encoded) - 1
             parts = TokenScore((last, last), (token, foil), (spell(model, token), spell(model, foil)), unit)
-            return Combined(parts, ((1.0, -1.0),), (name,), (unit,))
+            return Combined(parts, ((1.0, -1.0),), (name,))
 
         return bound
 
@@ -120,7 +120,7 @@ class Continuation:
             if self.rows == "tokens":
                 return parts
             each = tuple(tuple(float(i == j) for j in range(len(ids))) for i in range(len(ids)))
-            return Combined(parts, ((1.0,) * len(ids), *each), (self.text, *names), (unit,) * (len(ids) + 1))
+            return Combined(parts, ((1.0,) * len(ids), *each), (self.text, *names))
 
         return bound
 
@@ -211,7 +211,7 @@ def follow(model: TextModel, encoded: Encoded, text: str) -> tuple[int, ...]:
 
 def score(model: TextModel, encoded: Encoded, objective: Objective) -> Tensor:
     """Return an objective's (k,) values at the text itself: one forward pass, with a row per branch."""
-    following = branches(objective)
+    following = objective.branches
     longest = max(map(len, following))
     rows = {name: torch.stack([_after(value, name, branch, longest) for branch in following]) for name, value in encoded.features.items()}
     where = torch.tensor([list(objective.positions)] * len(following), device=model.device)

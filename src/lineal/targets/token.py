@@ -102,8 +102,8 @@ class AnswerSpan:
 
         def bound(encoded: Encoded) -> SpanScore:
             first, last = self._best(model, encoded) if self.text is None else _tokens_of(encoded, self.text, 1)
-            found = encoded.texts[1][encoded.offsets[first][0] : encoded.offsets[last][1]]
-            return SpanScore((first, last), found.strip(), self.part)
+            text = encoded.texts[1][encoded.offsets[first][0] : encoded.offsets[last][1]]
+            return SpanScore((first, last), text.strip(), self.part)
 
         return bound
 

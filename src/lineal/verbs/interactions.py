@@ -25,7 +25,6 @@ from lineal.methods import Outcome
 from lineal.models import TextModel, load
 from lineal.models.attention import Mathematical
 from lineal.models.base import differentiable
-from lineal.objectives.scores import branches
 from lineal.paths import Straight
 from lineal.quadrature.contract import Integral
 from lineal.records.interactions import Interactions
@@ -56,7 +55,7 @@ def explain_interactions(model: Any, text: Any, target: Any = None, *, baseline:
     k, outputs = len(case.starts), len(case.objective.names)
     if k != 1 or outputs != 1:
         raise OptionError(f"interactions are of one output from one baseline, these are {outputs} outputs and {k} baselines")
-    if len(branches(case.objective)) > 1:
+    if len(case.objective.branches) > 1:
         raise OptionError("interactions of a choice among continuations are not available; explain one continuation")
     problem = Problem(case.encoded, Straight(case.starts[0], case.end), case.objective, pairwise=True)
     if session.options.batch_tokens is None:

@@ -28,7 +28,7 @@ from lineal.models.base import GENERATIVE, Encoded, check_differentiable, check_
 from lineal.models.causal import CausalLM, Prefix
 from lineal.models.layer import Entered
 from lineal.models.rounding import spacing
-from lineal.objectives.scores import NO_BRANCHES, Objective, SequenceScore, branches
+from lineal.objectives.scores import NO_BRANCHES, Objective, SequenceScore
 from lineal.paths import Path, Straight
 from lineal.quadrature import spelling as rules
 from lineal.quadrature.contract import Integral, Schedule, Stop
@@ -250,7 +250,7 @@ class Session:
 
         Never for a generation: steps that have converged are to cost no further pass, and a tangent pass serves all steps or none.
         """
-        plain = self.entry is None and case.prefix is None and not self.budget.recompute and branches(case.objective) == NO_BRANCHES
+        plain = self.entry is None and case.prefix is None and not self.budget.recompute and case.objective.branches == NO_BRANCHES
         if not plain or case.encoded.steps or len(case.objective.names) < MANY_OUTPUTS:
             return Mode.REVERSE
         problem = case.problem(Straight(case.starts[0], case.end))
@@ -260,7 +260,7 @@ class Session:
     def _entered(self, encoded: Encoded, starts: Tensor, end: Tensor, objective: Objective) -> Case:
         """Return the case at the layer that was asked for: one forward pass per baseline and one for the text."""
         assert self.entry is not None, "a layer was asked for"
-        if branches(objective) != NO_BRANCHES:
+        if objective.branches != NO_BRANCHES:
             raise OptionError("a target with several continuations cannot be entered at a layer; explain one continuation or a next token")
         states = self.entry.states(encoded, end)
         if not self.checked.get(-1):
