@@ -19,6 +19,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "lineal"
 # unless one has a row of its own. What only a type checker sees (`if TYPE_CHECKING:`) is free.
 TOOLS = {"errors", "typed", "spellings", "files", "visible", "kept"}
 LOW = TOOLS | {"paths", "quadrature", "objectives", "metrics", "records"}
+DRAWN = TOOLS | {"records", "quadrature.contract"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "visible": set(),
@@ -42,7 +43,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "verbs": LOW - {"metrics"} | {"models", "prompts", "regions", "baselines", "targets", "engine", "methods"},
     "evaluation": LOW | {"models", "prompts", "baselines", "targets", "engine", "methods", "verbs"},
     "tasks": LOW | {"models", "prompts", "targets", "verbs"},
-    "views": TOOLS | {"records", "metrics", "quadrature.contract"},
+    "views.parts": DRAWN,
+    "views.media": DRAWN | {"views.parts"},
+    "views.attribution": DRAWN | {"views.parts", "views.media"},
+    "views.sides": DRAWN | {"views.parts", "views.media", "views.attribution"},
+    "views.pair": DRAWN | {"views.parts", "views.media"},
+    "views.interactions": DRAWN | {"views.parts", "views.media"},
+    "views.comparison": DRAWN | {"views.parts", "views.media", "metrics"},
+    "views.evaluation": DRAWN | {"views.parts", "views.media", "metrics"},
+    "views.trust": DRAWN | {"views.parts", "views.media"},
+    "views.verdicts": DRAWN | {"views.parts", "views.media"},
+    "views": DRAWN,
     "lineal": {"errors", "records", "quadrature.contract", "models", "prompts", "baselines", "targets", "methods", "metrics", "verbs"}
     | {"evaluation"},
     "cli": {"lineal"}

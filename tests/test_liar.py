@@ -215,4 +215,4 @@ def test_the_summary_counts_what_the_lines_say(model: CausalLM) -> None:
     np.testing.assert_allclose(regions["claim"], np.mean([r["regions"]["claim"] for r in rows]))
     np.testing.assert_allclose(sum(share for _, _, share in tally.regions), 1.0)
     hostile = [dict(rows[0], statement="<script>alert(1)</script>")]
-    assert "<script>alert" not in views.choices_page(views.tally(hostile, liar.LABELS), title="<script>x")
+    assert "<script>alert" not in views.verdicts_page(views.tally(hostile, liar.LABELS), title="<script>x")

@@ -15,8 +15,8 @@ from lineal import Interactions
 from lineal.errors import ResultError
 from lineal.quadrature.contract import Stop
 from lineal.views import interactions_page, plot_interactions, render_interactions, save_plot
-from lineal.views.attribution.terminal import plain
 from lineal.views.interactions.words import pairs, rows
+from lineal.views.media.terminal import plain
 from lineal.views.parts.grid import MOST_WORDS, grid
 from lineal.views.parts.tinted import tinted_texts
 from tests.records import HOSTILE, pieces_record

@@ -8,7 +8,7 @@ import pytest
 from lineal.errors import ResultError
 from lineal.records.attribution import Attribution, Choices
 from lineal.views import page, repr_html, to_markdown, to_text
-from lineal.views.parts.menu import GROUPS, MEAN, menu
+from lineal.views.parts.choices import GROUPS, MEAN, menu
 from tests.records import HOSTILE, pieces_record
 from tests.test_views_html import Node
 

@@ -13,7 +13,7 @@ import pytest
 from lineal.quadrature.contract import Stop
 from lineal.records.attribution import Attribution
 from lineal.views import has_sides, plot_sides, render_sides, save_plot, sides_page
-from lineal.views.attribution.terminal import plain
+from lineal.views.media.terminal import plain
 from lineal.views.parts.cells import by_text, cells, levels
 from lineal.views.sides.words import PER_SIDE, parts, sentence, sides
 from tests.records import HOSTILE, make_record, sample_records

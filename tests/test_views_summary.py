@@ -12,7 +12,7 @@ import pytest
 from lineal.quadrature.contract import Stop
 from lineal.records.attribution import Attribution
 from lineal.views import badge, page, sentence, spoken
-from lineal.views.attribution import words as summary
+from lineal.views.parts import words as summary
 from lineal.views.parts.bars import bars
 from lineal.views.parts.cells import By, cells, levels, short, visible
 from lineal.views.parts.flow import flow

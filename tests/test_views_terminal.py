@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from lineal.views import render, to_text
-from lineal.views.attribution.terminal import Ground
+from lineal.views.attribution.reading import Ground
 from lineal.views.parts.bars import bars
 from lineal.views.parts.numbers import fixed, places
 from tests.records import sample_records

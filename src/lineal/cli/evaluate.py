@@ -59,8 +59,8 @@ def evaluate(
     from lineal import targets
     from lineal.evaluation.run import evaluate as run
     from lineal.targets import spelling as specs
-    from lineal.views.attribution.plot import save_plot
     from lineal.views.evaluation.table import evaluation_csv, evaluation_markdown, evaluation_rows, plot_evaluation
+    from lineal.views.media.plot import save_plot
 
     texts = _texts(file, column, skip)[:limit]
     check_folder(out)

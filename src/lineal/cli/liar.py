@@ -81,7 +81,7 @@ def liar(
     summary = views.tally(rows, task.LABELS)
     asked = f"{loaded.card.name}, {shots} examples, {unit} of the {pick}, attributed to {attribute or 'the whole prompt'}"
     notes = (asked, *(f"Row {bad.row} was left out: {bad.reason}." for bad in broken[:20]))
-    write_whole(out / SUMMARY, views.choices_page(summary, title="LIAR: which words decided", links=links, notes=notes))
+    write_whole(out / SUMMARY, views.verdicts_page(summary, title="LIAR: which words decided", links=links, notes=notes))
     common.say(f"{len(rows)} statements, {summary.accuracy:.0%} as published, {summary.converged} converged; see {out / SUMMARY}")
 
 

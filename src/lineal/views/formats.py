@@ -13,15 +13,17 @@ from lineal.records.attribution import Attribution
 from lineal.records.base import Record
 from lineal.records.interactions import Interactions
 from lineal.records.pair import Matches, PairAttribution
-from lineal.views.attribution import table as plain
-from lineal.views.attribution import terminal
+from lineal.views.attribution import table, terminal
 from lineal.views.attribution.page import page
-from lineal.views.attribution.plot import plot_bars, plot_heat, save_plot
+from lineal.views.attribution.plot import plot_bars, plot_heat
 from lineal.views.interactions.page import interactions_page
+from lineal.views.interactions.plot import plot_interactions
 from lineal.views.interactions.terminal import render_interactions
+from lineal.views.media.plot import save_plot
+from lineal.views.media.terminal import plain
 from lineal.views.pair import terminal as pair_terminal
 from lineal.views.pair.page import matches_page, pair_page
-from lineal.views.pair.plot import plot_interactions, plot_pair
+from lineal.views.pair.plot import plot_pair
 from lineal.views.parts.cells import By
 from lineal.views.sides.page import sides_page
 from lineal.views.sides.plot import plot_sides
@@ -49,15 +51,15 @@ def _pictures(draw: Draw) -> dict[str, Draw]:
 
 _ATTRIBUTION: dict[str, Draw] = {
     ".html": lambda record, by, panels: sides_page(record, panels=panels) if has_sides(record) else page(record, panels=panels),
-    ".md": lambda record, by, panels: plain.to_markdown(record, by),
-    ".csv": lambda record, by, panels: plain.to_csv(record, by),
+    ".md": lambda record, by, panels: table.to_markdown(record, by),
+    ".csv": lambda record, by, panels: table.to_csv(record, by),
     ".txt": lambda record, by, panels: terminal.to_text(record, by),
     **_pictures(lambda record, by, panels: _figure(record, by)),
 }
 _SEVERAL: dict[str, Draw] = {
     ".html": lambda records, by, panels: page(records, panels=panels),
-    ".md": lambda records, by, panels: "\n".join(plain.to_markdown(record, by) for record in records),
-    ".csv": lambda records, by, panels: plain.to_csv(records, by),
+    ".md": lambda records, by, panels: "\n".join(table.to_markdown(record, by) for record in records),
+    ".csv": lambda records, by, panels: table.to_csv(records, by),
     ".txt": lambda records, by, panels: "\n".join(terminal.to_text(record, by) for record in records),
 }
 _KINDS: Mapping[type[Record], dict[str, Draw]] = {
@@ -73,7 +75,7 @@ _KINDS: Mapping[type[Record], dict[str, Draw]] = {
     },
     Interactions: {
         ".html": lambda record, by, panels: interactions_page(record, panels=panels),
-        ".txt": lambda record, by, panels: terminal.plain(render_interactions(record)),
+        ".txt": lambda record, by, panels: plain(render_interactions(record)),
         **_pictures(lambda record, by, panels: plot_interactions(record)),
     },
 }

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from lineal.errors import MissingExtraError
 from lineal.records.attribution import Attribution
 from lineal.views.attribution import words as summary
+from lineal.views.media.table import escaped
+from lineal.views.parts import words
 from lineal.views.parts.bars import Bar, bars
 from lineal.views.parts.cells import By, cells, level_of, short, visible
-from lineal.views.parts.menu import GROUPS, caption, menu
+from lineal.views.parts.choices import GROUPS, caption, menu
 from lineal.views.parts.numbers import fixed, number, places, share, signed
 
 if TYPE_CHECKING:
@@ -25,16 +26,14 @@ COLUMNS = (
 )
 """Of a table: what is explained, which piece of which text, its score, and how far the scores of this target can be trusted."""
 
-_MARKS = re.compile(r"([\\`*_{}\[\]<>#|~&$])")
-
 
 def to_markdown(record: Attribution, by: By = "word", target: int | None = None) -> str:
     """Return the record as Markdown: verdict, sentence, a table of contributions that add up, and where the numbers come from."""
     targets = range(len(record.targets)) if target is None else (target,)
-    notes = (*summary.truncations(record), *map(visible, record.notes))
+    notes = (*words.truncations(record), *map(visible, record.notes))
     sections = (*(_section(record, by, c) for c in targets), *_options(record))
-    doubts = (f"**Caution.** {escaped(said)}" for said in summary.doubts(record))
-    return "\n\n".join([*sections, *doubts, *map(escaped, notes), escaped(summary.about(record))]) + "\n"
+    doubts = (f"**Caution.** {escaped(said)}" for said in words.doubts(record))
+    return "\n\n".join([*sections, *doubts, *map(escaped, notes), escaped(words.about(record))]) + "\n"
 
 
 def to_csv(records: Attribution | Sequence[Attribution], by: By = "word") -> str:
@@ -107,7 +106,7 @@ def _section(record: Attribution, by: By, target: int) -> str:
     decimals = places(max((abs(bar.value) for bar in found), default=0.0))
     rows = [(escaped(short(bar.label, 60)), _valued(bar, decimals), escaped(share(bar.share))) for bar in found]
     rows.append(("**F(text) − F(baseline)**", f"**{fixed(float(record.delta[target]), decimals)}**", ""))
-    table = [f"| contribution | {escaped(summary.unit_name(record.units[target]))} | of mass |", "| ---: | ---: | ---: |"]
+    table = [f"| contribution | {escaped(words.unit_name(record.units[target]))} | of mass |", "| ---: | ---: | ---: |"]
     table += [f"| {' | '.join(row)} |" for row in rows]
     total = signed(float(record.scores[target].sum()), 5)
     ends = (
@@ -127,8 +126,3 @@ def _valued(bar: Bar, decimals: int) -> str:
 
 def _verdict(badge: summary.Badge) -> str:
     return f"✓ {badge.headline}: {badge.reason}." if badge.converged else f"> ⚠ **{badge.headline.upper()}**: {escaped(badge.reason)}."
-
-
-def escaped(text: str) -> str:
-    """Return text that Markdown shows as it is."""
-    return _MARKS.sub(r"\\\1", re.sub(r"\s+", " ", text))

@@ -4,29 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
-from lineal.errors import listing
 from lineal.records.attribution import Attribution
-from lineal.records.pair import PairAttribution
 from lineal.views.parts.bars import ranking
-from lineal.views.parts.cells import By, Cell, cells, level_of, short, visible
+from lineal.views.parts.cells import By, Cell, cells, level_of, short
 from lineal.views.parts.numbers import count, number, percent, signed
+from lineal.views.parts.words import Piece, quantity, said, unit_name
 
 CANCELLATION = 5.0
 """Ratio mass / |F(text) − F(baseline)| from which a caution is shown: a tolerance of 1 % of the mass is then 5 % of the difference."""
-
-_UNITS = {"logit": "logit", "log_odds": "log-odds", "log_prob": "log-probability", "prob": "probability"}
-_UNITS |= {"cosine": "cosine", "dot": "dot product"}
-"""How units are printed; others are printed as they are spelled."""
-
-
-@dataclass(frozen=True)
-class Piece:
-    """A piece of a sentence. kind: plain, name (a piece of somebody's text), up or down (a signed number), warning."""
-
-    text: str
-    kind: Literal["plain", "name", "up", "down", "warning"] = "plain"
 
 
 @dataclass(frozen=True)
@@ -53,6 +39,11 @@ class Badge:
     adds_up: bool
 
     @property
+    def bound(self) -> str:
+        """How far any number may be off."""
+        return f"error ≤ {number(self.error, 2)} ({percent(self.error_share)} of mass)"
+
+    @property
     def facts(self) -> tuple[str, ...]:
         """The numbers as short phrases."""
         missing = "residual" if self.adds_up else "sum off by"
@@ -69,19 +60,14 @@ def sentence(record: Attribution, target: int = 0, by: By = "word") -> tuple[Pie
     return warning(record, target) + _finding(record, target, by)
 
 
-def spoken(pieces: tuple[Piece, ...]) -> str:
-    """Return a sentence as a plain string, names between asterisks."""
-    return "".join(f"*{piece.text}*" if piece.kind == "name" else piece.text for piece in pieces)
-
-
 def badge(record: Attribution, target: int = 0) -> Badge:
     """Return the verdict on one target's numbers."""
     stop, mass, delta = record.stops[target], float(record.mass[target]), float(record.delta[target])
     residual, error, cancellation = float(record.residual[target]), float(record.error[target]), float(record.cancellation[target])
-    headline, _, reason = stop.said(record.model.dtype).partition(": ")
+    headline, reason = said(stop, record.model)
     return Badge(
         converged=stop.converged,
-        headline=headline.capitalize(),
+        headline=headline,
         reason=reason,
         error=error,
         error_share=_ratio(error, mass),
@@ -93,53 +79,6 @@ def badge(record: Attribution, target: int = 0) -> Badge:
         evaluations=record.evaluations,
         tol=record.tol,
         adds_up=record.adds_up,
-    )
-
-
-def quantity(record: Attribution, target: int = 0) -> str:
-    """Return what is explained, named: `the logit of POSITIVE`, `the cosine with “How do I …”`, `length (words)`."""
-    name, unit = target_name(record, target), unit_name(record.units[target])
-    if not any(char.isalnum() for char in name):
-        name = f"“{name}”"  # a comma that is explained reads as one of the sentence
-    if unit in ("cosine", "dot product"):
-        return f"the {unit} of the two texts" if record.model.kind == "pair encoder" else f"the {unit} with {name}"
-    if unit in _UNITS.values():
-        return f"the {unit} of {name}"
-    return f"{name} ({unit})" if unit and unit.lower() not in name.lower() else name
-
-
-def unit_name(unit: str) -> str:
-    """Return a unit for print: `log-odds` for `log_odds`."""
-    return visible(_UNITS.get(unit, unit))
-
-
-def target_name(record: Attribution, target: int) -> str:
-    """Return a target's name for print: no blanks around it, blank ones spelled."""
-    name = record.targets[target]
-    return visible(name.strip()) or repr(name)
-
-
-def about(record: Attribution) -> str:
-    """Return where the numbers come from, on one line: method, model, baseline."""
-    return " · ".join(visible(part) for part in (record.method, record.model.name, f"baseline: {record.baseline}") if part)
-
-
-def doubts(record: Attribution | PairAttribution) -> tuple[str, ...]:
-    """Return what is wrong with what was explained, a sentence each: weights that nobody trained, characters that the model cannot read."""
-    missing = record.model.missing
-    random = (
-        f"{count(len(missing), 'tensor')} of the model's weights were drawn at random ({listing(missing, 4)}): another run, another answer."
-    )
-    return tuple(map(visible, (*([random] if missing else []), *record.warnings)))
-
-
-def truncations(record: Attribution) -> tuple[str, ...]:
-    """Return one sentence per text that was not read to its end."""
-    whose = "the text" if len(record.texts) == 1 else "text {}"
-    return tuple(
-        f"The model read only the first {read:,} of the {len(text):,} characters of {whose.format(i + 1)}."
-        for i, (text, read) in enumerate(zip(record.texts, record.read, strict=False))
-        if read < len(text)
     )
 
 

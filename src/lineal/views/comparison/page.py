@@ -11,12 +11,12 @@ from markupsafe import Markup
 from lineal.errors import ResultError
 from lineal.metrics.agreement import spearman
 from lineal.records.attribution import Attribution
-from lineal.views.attribution import words as summary
-from lineal.views.attribution.page import _dress, _render
+from lineal.views.media import html
 from lineal.views.parts import numbers
 from lineal.views.parts.cells import cells, visible
 from lineal.views.parts.flow import Page, flow
 from lineal.views.parts.heat import Heat, drawn_targets, heat
+from lineal.views.parts.words import quantity, target_name
 
 STRONGEST = 3
 NUMBERED = 16
@@ -58,22 +58,22 @@ def comparison_page(records: Sequence[Attribution], target: int = 0, *, title: s
     matrix = len(first.targets) > 1
     beside = records if matrix else ()
     rows = [_row(record, target, scale, beside) for record, scale in zip(records, _scales(records, target, matrix), strict=True)]
-    return _render(
+    return html.drawn(
         "compare.html",
         title=visible(title or first.text),
-        what=summary.quantity(first, target) if not matrix else numbers.count(len(first.targets), "generated token"),
+        what=quantity(first, target) if not matrix else numbers.count(len(first.targets), "generated token"),
         rows=rows,
         panels=panels,
         matrix=matrix,
         numbered=NUMBERED,
         one_scale=len({row.scale for row in rows}) == 1,
         target=target,
-        names=[summary.target_name(first, c) for c in drawn_targets(first)] if matrix else [],
+        names=[target_name(first, c) for c in drawn_targets(first)] if matrix else [],
         same_baseline=len({record.baseline for record in records}) == 1,
         agreement=agreement(records, None if matrix else target) if len(records) > 1 else None,
         unit=first.units[target],
         data="{}",
-        **_dress("compare.js", "page.css", "compare.css"),
+        **html.dress("compare.js", "page.css", "compare.css"),
     )
 
 

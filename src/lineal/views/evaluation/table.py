@@ -12,7 +12,7 @@ from lineal.errors import MissingExtraError
 from lineal.metrics.bootstrap import Interval
 from lineal.metrics.catalogue import CATALOGUE, HIGHER_IS_BETTER
 from lineal.metrics.curves import GRID
-from lineal.views.attribution.table import escaped
+from lineal.views.media.table import escaped
 from lineal.views.parts.numbers import percent
 from lineal.visible import one_line
 

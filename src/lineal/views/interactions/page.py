@@ -7,20 +7,19 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from lineal.records.interactions import Interactions
-from lineal.views.attribution import words as summary
-from lineal.views.attribution.page import _dress, _render, details
 from lineal.views.interactions import words as joint_summary
-from lineal.views.pair.page import cells_of, data
+from lineal.views.media import html
 from lineal.views.parts.cells import short, visible
 from lineal.views.parts.grid import grid
 from lineal.views.parts.tinted import tinted_texts
+from lineal.views.parts.words import details, quantity, unit_name
 
 
 def interactions_page(record: Interactions, *, title: str | None = None, panels: Sequence[Markup] = ()) -> str:
     """Return a whole HTML page about what every two words do together. panels: further HTML below the drawings (`trust_panel`)."""
     drawn = grid(record)
     own = record.attribution
-    return _render(
+    return html.drawn(
         "interactions.html",
         title=visible(title or " ↔ ".join(short(text, 50) for text in own.texts)),
         summary=joint_summary,
@@ -28,8 +27,8 @@ def interactions_page(record: Interactions, *, title: str | None = None, panels:
         grid=drawn,
         panels=panels,
         texts=tinted_texts(record),
-        whole=summary.quantity(own),
+        whole=quantity(own),
         details=details(own) | {"Method": f"Integrated Hessians; path: {own.path}; rule: {own.rule}"},
-        **data(record, [cells_of(drawn, summary.unit_name(record.unit), record.error)]),
-        **_dress("pair.js", "page.css", "pair.css"),
+        **html.carried(record.to_dict(), [drawn.numbers(unit_name(record.unit), record.error)]),
+        **html.dress("pair.js", "page.css", "pair.css"),
     )

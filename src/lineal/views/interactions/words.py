@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lineal.records.interactions import Interactions
-from lineal.views.attribution import words as summary
-from lineal.views.attribution.words import Piece
 from lineal.views.parts.cells import named, short
 from lineal.views.parts.numbers import count, number, percent, signed
+from lineal.views.parts.words import Piece, amount, quantity, said
 
 STRONGEST = 12
 """Pairs that are listed."""
@@ -40,18 +39,18 @@ def pairs(record: Interactions, limit: int = STRONGEST) -> tuple[Pair, ...]:
 
 def sentence(record: Interactions) -> tuple[Piece, ...]:
     """Return the finding: the strongest pairs, and what words do by themselves and together."""
-    what, words = summary.quantity(record.attribution), record.words()
+    what, words = quantity(record.attribution), record.words()
     warning = () if record.converged else (Piece("Not converged: do not trust single cells. ", "warning"),)
     found = pairs(record, 2)
     pieces = [] if found else [Piece(f"No two words act together on {what}")]
     for position, pair in enumerate(found):
         pieces += [Piece(", ")] * (position > 0)
         pieces += [Piece(short(pair.left, 30), "name"), Piece(" with "), Piece(short(pair.right, 30), "name")]
-        pieces += [Piece((" adds ", " takes ")[pair.score < 0]), _amount(abs(pair.score), pair.score)]
+        pieces += [Piece((" adds ", " takes ")[pair.score < 0]), amount(abs(pair.score), pair.score)]
         ending = f"{'off' if pair.score < 0 else 'to'} {what}, beyond what each does alone" if position == 0 else "off" * (pair.score < 0)
         pieces += [Piece(f" {ending}" if ending else "")]
-    pieces += [Piece("; all pairs together "), _amount(words.together, words.together, signed_too=True)]
-    return (*warning, *pieces, Piece(", words by themselves "), _amount(words.alone, words.alone, signed_too=True), Piece("."))
+    pieces += [Piece("; all pairs together "), amount(words.together, words.together, signed_too=True)]
+    return (*warning, *pieces, Piece(", words by themselves "), amount(words.alone, words.alone, signed_too=True), Piece("."))
 
 
 def rows(record: Interactions) -> tuple[tuple[str, float, str], ...]:
@@ -79,9 +78,4 @@ def facts(record: Interactions) -> tuple[str, ...]:
 
 def verdict(record: Interactions) -> tuple[str, str]:
     """Return the headline of the badge and its reason."""
-    headline, _, reason = record.stop.said(record.attribution.model.dtype).partition(": ")
-    return headline.capitalize(), reason
-
-
-def _amount(value: float, sign: float, signed_too: bool = False) -> Piece:
-    return Piece(signed(value, 2) if signed_too else number(value, 2), "down" if sign < 0 else "up")
+    return said(record.stop, record.attribution.model)

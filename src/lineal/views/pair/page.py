@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import Markup
 
-from lineal.records.base import Record
 from lineal.records.pair import Matches, PairAttribution
-from lineal.views.attribution.page import _dress, _json, _render
+from lineal.views.media import html
 from lineal.views.pair import words as pair_summary
 from lineal.views.parts.cells import short, visible
 from lineal.views.parts.grid import Grid, Link, grid
@@ -22,8 +20,6 @@ LINE, GAP = 26, 220
 """Pixels per word of the drawing, and between its columns."""
 LABEL = 190
 """Pixels for the words on either side."""
-CARRIED = 200_000
-"""Characters of JSON that a page carries for its copy button; a longer record is only drawn, so that pages stay small."""
 MEANING = (
     "Each token has a vector: what the embedding gains along the path from the baseline to the text because of this token. A cell is the "
     "dot product of two of them. The mass is the sum of all cells and terms without their signs."
@@ -46,7 +42,7 @@ class Drawing:
     @property
     def cells(self) -> dict[str, Any]:
         """Return the grid for the script."""
-        return cells_of(self.grid, self.record.unit, self.record.error)
+        return self.grid.numbers(self.record.unit, self.record.error)
 
     @property
     def curves(self) -> list[dict[str, Any]]:
@@ -69,7 +65,7 @@ def pair_page(record: PairAttribution, *, title: str | None = None, panels: Sequ
     """Return a whole HTML page about one pair. panels: further HTML below the drawings (`trust_panel`)."""
     heading = title or f"{short(visible(record.a.text), 40)} ↔ {short(visible(record.b.text), 40)}"
     drawing = Drawing(0, record, grid(record))
-    return _page("pair.html", title=visible(heading), drawings=[drawing], panels=panels, **data(record, [drawing.cells]))
+    return _page("pair.html", title=visible(heading), drawings=[drawing], panels=panels, **html.carried(record.to_dict(), [drawing.cells]))
 
 
 def matches_page(matches: Matches, *, title: str | None = None, panels: Sequence[Markup] = ()) -> str:
@@ -86,35 +82,10 @@ def matches_page(matches: Matches, *, title: str | None = None, panels: Sequence
         drawings=drawings,
         panels=panels,
         rest=rest,
-        **data(matches, [drawing.cells for drawing in drawings]),
+        **html.carried(matches.to_dict(), [drawing.cells for drawing in drawings]),
     )
-
-
-def data(record: Record, grids: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return what the script of a page reads: the grids, and the record where it is small enough; and whether it is."""
-    whole = record.to_dict()
-    carried = len(_json(whole)) <= CARRIED
-    return {"carried": carried, "data": _json({"record": whole if carried else None, "grids": grids})}
-
-
-def cells_of(own: Grid, unit: str, error: float) -> dict[str, Any]:
-    """Return a grid for the script, in four digits: one more than it shows."""
-    return {
-        "rows": own.rows,
-        "columns": own.columns,
-        "values": [_numbers(row) for row in own.values.tolist()],
-        "row_terms": _numbers(own.row_terms.tolist()),
-        "column_terms": _numbers(own.column_terms.tolist()),
-        "symmetric": own.symmetric,
-        "unit": unit,
-        "error": _numbers([error])[0],
-    }
-
-
-def _numbers(values: list[float]) -> list[float | str]:
-    return [float(f"{value:.4g}") if math.isfinite(value) else str(value) for value in values]
 
 
 def _page(template: str, **what: Any) -> str:
     own = {"summary": pair_summary, "tinted": tinted, "LABEL": LABEL, "GAP": GAP, "meaning": MEANING}
-    return _render(template, **own, **_dress("pair.js", "page.css", "pair.css"), **what)
+    return html.drawn(template, **own, **html.dress("pair.js", "page.css", "pair.css"), **what)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 from lineal.records.pair import PairAttribution
-from lineal.views.attribution.words import Piece
 from lineal.views.parts.cells import short, visible
 from lineal.views.parts.numbers import count, number, percent, signed
+from lineal.views.parts.words import Piece, amount, said
 
 
 def sentence(record: PairAttribution) -> tuple[Piece, ...]:
@@ -17,9 +17,9 @@ def sentence(record: PairAttribution) -> tuple[Piece, ...]:
     for position, match in enumerate(record.words().strongest(2)):
         pieces.append(Piece(": " if position == 0 else ", "))
         pieces += [Piece(short(visible(match.left), 30), "name"), Piece(" with "), Piece(short(visible(match.right), 30), "name")]
-        pieces += [Piece(" adds " if match.score > 0 else " takes off "), _amount(abs(match.score), match.score)]
+        pieces += [Piece(" adds " if match.score > 0 else " takes off "), amount(abs(match.score), match.score)]
     total = float(record.matrix.sum())
-    pieces += [Piece("; all pairs of words together "), _amount(total, total, signed_too=True), Piece(".")]
+    pieces += [Piece("; all pairs of words together "), amount(total, total, signed_too=True), Piece(".")]
     return (*warning, *pieces)
 
 
@@ -65,8 +65,7 @@ def work(record: PairAttribution) -> str:
 
 def verdict(record: PairAttribution) -> tuple[str, str]:
     """Return the headline of the badge and its reason."""
-    headline, _, reason = record.stop.said(record.model.dtype).partition(": ")
-    return headline.capitalize(), reason
+    return said(record.stop, record.model)
 
 
 def details(record: PairAttribution) -> dict[str, str]:
@@ -83,7 +82,3 @@ def details(record: PairAttribution) -> dict[str, str]:
         "Versions": ", ".join(f"{name} {version}" for name, version in sorted(record.versions.items())),
     }
     return {name: visible(value) for name, value in rows.items()}
-
-
-def _amount(value: float, sign: float, signed_too: bool = False) -> Piece:
-    return Piece(signed(value, 2) if signed_too else number(value, 2), "down" if sign < 0 else "up")

@@ -118,3 +118,8 @@ def _passages(parts: tuple[Ink, ...], is_quiet: Callable[[Cell], bool] | None) -
             cursor = last
     if cursor < len(parts):
         yield Passage(parts[cursor:])
+
+
+def passage_sum(passage: Passage, target: int) -> float:
+    """Return what the cells of a passage add up to for one target."""
+    return float(sum(part.cell.values[target] for part in passage.parts if part.cell))

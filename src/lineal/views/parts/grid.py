@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,6 +70,19 @@ class Grid:
         cells = [divmod(int(at), self.own.shape[1]) for at in order if flat[at] > LEAST_LINK * self.largest]
         return tuple(Link(i, j, float(self.values[i, j])) for i, j in cells)
 
+    def numbers(self, unit: str, error: float) -> dict[str, Any]:
+        """Return the grid for the script of a page, in four digits: one more than it shows."""
+        return {
+            "rows": self.rows,
+            "columns": self.columns,
+            "values": [_digits(row) for row in self.values.tolist()],
+            "row_terms": _digits(self.row_terms.tolist()),
+            "column_terms": _digits(self.column_terms.tolist()),
+            "symmetric": self.symmetric,
+            "unit": unit,
+            "error": _digits([error])[0],
+        }
+
 
 def grid(record: PairAttribution | Interactions) -> Grid:
     """Return the record's words as a grid; special tokens that are exactly 0 are left out.
@@ -124,3 +139,7 @@ def _folds(groups: list[list[int]]) -> bool:
 
 def _names(tokens: Sequence[str], groups: list[list[int]]) -> tuple[str, ...]:
     return tuple(named(tokens[group[0]]) if len(group) == 1 else f"{len(group)} others" for group in groups)
+
+
+def _digits(values: list[float]) -> list[float | str]:
+    return [float(f"{value:.4g}") if math.isfinite(value) else str(value) for value in values]

@@ -60,6 +60,11 @@ def oklch(lightness: float, chroma: float, hue: float) -> RGB:
     return _byte(red), _byte(green), _byte(blue)
 
 
+def hexed(colour: RGB) -> str:
+    """Return a colour as `#rrggbb`."""
+    return "#{:02x}{:02x}{:02x}".format(*colour)
+
+
 def _byte(linear: float) -> int:
     value = min(1.0, max(0.0, linear))
     return round(255 * (12.92 * value if value <= 0.0031308 else 1.055 * value ** (1 / 2.4) - 0.055))

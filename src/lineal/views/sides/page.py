@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from lineal.records.attribution import Attribution
-from lineal.views.attribution import words as summary
-from lineal.views.attribution.page import _article, _dress, _json, _render, _scales
+from lineal.views.attribution.article import article, scales
+from lineal.views.attribution.page import numbers_of
+from lineal.views.media import html
 from lineal.views.parts.cells import By, levels, short, visible
 from lineal.views.parts.chart import Chart, chart
 from lineal.views.parts.heat import drawn_targets
+from lineal.views.parts.words import quantity
 from lineal.views.sides.words import Side, no_matrix, parts, sentence, sides
 
 
@@ -42,18 +44,17 @@ def sides_page(record: Attribution, *, title: str | None = None, panels: Sequenc
     A sentence, both texts tinted by score, the strongest words of each, the sums of each with baseline and residual. No matrix, and why.
     panels: further HTML below the drawings (`trust_panel`).
     """
-    offered, targets, scales = levels(record), drawn_targets(record), _scales([record])
-    return _render(
+    offered, targets, drawn = levels(record), drawn_targets(record), scales([record])
+    return html.drawn(
         "sides.html",
         title=visible(title or f"{short(record.texts[0], 40)} ↔ {short(record.texts[1], 40)}"),
-        a=_article(record, offered, targets, scales, sentence),
+        a=article(record, offered, targets, drawn, sentence),
         drawings=[_drawing(record, target, offered) for target in targets],
         no_matrix=no_matrix(record),
         panels=panels,
-        scales=scales,
         shared=set(),
-        data=_json({"records": [record.to_dict()], "scales": scales, "units": {unit: summary.unit_name(unit) for unit in scales}}),
-        **_dress("page.js", "page.css", "pair.css"),
+        **numbers_of([record], drawn),
+        **html.dress("page.js", "page.css", "pair.css"),
     )
 
 
@@ -62,7 +63,7 @@ def _drawing(record: Attribution, target: int, offered: tuple[By, ...]) -> Drawi
         target=target,
         converged=record.stops[target].converged,
         error=float(record.error[target]),
-        whole=summary.quantity(record, target),
+        whole=quantity(record, target),
         parts=parts(record, target),
         tables={by: _tables(record, target, by) for by in offered},
     )

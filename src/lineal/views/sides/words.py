@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lineal.records.attribution import Attribution
-from lineal.views.attribution import words as summary
-from lineal.views.attribution.words import Piece
+from lineal.views.attribution.words import warning
 from lineal.views.parts.bars import Bar, strongest
 from lineal.views.parts.cells import By, Cell, by_text, cells, level_of, numbered, short
 from lineal.views.parts.numbers import number
+from lineal.views.parts.words import Piece, quantity
 
 PER_SIDE = 8
 """Words of each text with a bar of their own."""
@@ -43,7 +43,7 @@ def sides(record: Attribution, target: int = 0, by: By = "word") -> tuple[Side, 
 def sentence(record: Attribution, target: int = 0, by: By = "word") -> tuple[Piece, ...]:
     """Return the finding: the answer, what each text adds to it, the strongest word of each."""
     value = number(float(record.f_input[target]))
-    pieces = [*summary.warning(record, target), Piece(f"{_capital(summary.quantity(record, target))} is {value}")]
+    pieces = [*warning(record, target), Piece(f"{_capital(quantity(record, target))} is {value}")]
     for position, side in enumerate(sides(record, target, by)):
         pieces.append(Piece((": ", ", ")[position > 0] + f"text {side.number} "))
         pieces += _amount(side.total)

@@ -10,7 +10,7 @@ from statistics import fmean, median
 from typing import Any
 
 from lineal.records.attribution import Attribution
-from lineal.views.attribution.page import _dress, _render
+from lineal.views.media import html
 from lineal.views.parts.cells import cells, visible
 
 TOP_WORDS = 8
@@ -64,16 +64,16 @@ def tally(rows: Sequence[Mapping[str, Any]], labels: Sequence[str], region: str 
     )
 
 
-def choices_page(summary: Tally, *, title: str, links: Sequence[str] = (), notes: Sequence[str] = ()) -> str:
+def verdicts_page(summary: Tally, *, title: str, links: Sequence[str] = (), notes: Sequence[str] = ()) -> str:
     """Return the summary as a page. links: one address per row, for the pages of the single results."""
-    return _render(
-        "choices.html",
+    return html.drawn(
+        "verdicts.html",
         t=summary,
         title=visible(title),
         links=links,
         notes=notes,
         data="{}",
-        **_dress(None, "page.css", "choices.css"),
+        **html.dress(None, "page.css", "verdicts.css"),
         largest=max((abs(value) for _, value, _ in summary.regions), default=0.0) or 1.0,
         most=max((*summary.chosen.values(), *summary.gold.values())),
     )

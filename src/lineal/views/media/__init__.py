@@ -1,0 +1,1 @@
+"""What pages, terminals and figures are made with, whatever they show."""

@@ -1,0 +1,109 @@
+"""How what is explained is named and spoken of: units, targets, models, and what is wrong with them. Views of every kind say it so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from lineal.errors import listing
+from lineal.quadrature.contract import Stop
+from lineal.records.attribution import Attribution, ModelCard
+from lineal.records.pair import PairAttribution
+from lineal.views.parts.cells import visible
+from lineal.views.parts.numbers import count, number, percent, signed
+
+_UNITS = {"logit": "logit", "log_odds": "log-odds", "log_prob": "log-probability", "prob": "probability"}
+_UNITS |= {"cosine": "cosine", "dot": "dot product"}
+"""How units are printed; others are printed as they are spelled."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A piece of a sentence. kind: plain, name (a piece of somebody's text), up or down (a signed number), warning."""
+
+    text: str
+    kind: Literal["plain", "name", "up", "down", "warning"] = "plain"
+
+
+def spoken(pieces: tuple[Piece, ...]) -> str:
+    """Return a sentence as a plain string, names between asterisks."""
+    return "".join(f"*{piece.text}*" if piece.kind == "name" else piece.text for piece in pieces)
+
+
+def quantity(record: Attribution, target: int = 0) -> str:
+    """Return what is explained, named: `the logit of POSITIVE`, `the cosine with “How do I …”`, `length (words)`."""
+    name, unit = target_name(record, target), unit_name(record.units[target])
+    if not any(char.isalnum() for char in name):
+        name = f"“{name}”"  # a comma that is explained reads as one of the sentence
+    if unit in ("cosine", "dot product"):
+        return f"the {unit} of the two texts" if record.model.kind == "pair encoder" else f"the {unit} with {name}"
+    if unit in _UNITS.values():
+        return f"the {unit} of {name}"
+    return f"{name} ({unit})" if unit and unit.lower() not in name.lower() else name
+
+
+def unit_name(unit: str) -> str:
+    """Return a unit for print: `log-odds` for `log_odds`."""
+    return visible(_UNITS.get(unit, unit))
+
+
+def target_name(record: Attribution, target: int) -> str:
+    """Return a target's name for print: no blanks around it, blank ones spelled."""
+    name = record.targets[target]
+    return visible(name.strip()) or repr(name)
+
+
+def about(record: Attribution) -> str:
+    """Return where the numbers come from, on one line: method, model, baseline."""
+    return " · ".join(visible(part) for part in (record.method, record.model.name, f"baseline: {record.baseline}") if part)
+
+
+def said(stop: Stop, model: ModelCard) -> tuple[str, str]:
+    """Return the headline of a verdict and its reason."""
+    headline, _, reason = stop.said(model.dtype).partition(": ")
+    return headline.capitalize(), reason
+
+
+def doubts(record: Attribution | PairAttribution) -> tuple[str, ...]:
+    """Return what is wrong with what was explained, a sentence each: weights that nobody trained, characters that the model cannot read."""
+    missing = record.model.missing
+    random = (
+        f"{count(len(missing), 'tensor')} of the model's weights were drawn at random ({listing(missing, 4)}): another run, another answer."
+    )
+    return tuple(map(visible, (*([random] if missing else []), *record.warnings)))
+
+
+def truncations(record: Attribution) -> tuple[str, ...]:
+    """Return one sentence per text that was not read to its end."""
+    whose = "the text" if len(record.texts) == 1 else "text {}"
+    return tuple(
+        f"The model read only the first {read:,} of the {len(text):,} characters of {whose.format(i + 1)}."
+        for i, (text, read) in enumerate(zip(record.texts, record.read, strict=False))
+        if read < len(text)
+    )
+
+
+def details(record: Attribution) -> dict[str, str]:
+    """Return where the numbers come from, by name."""
+    model = record.model
+    roles = ", ".join(f"{record.roles.count(role):,} {role}" for role in ("content", "special", "held"))
+    rows = {
+        "Method": f"{record.method}; path: {record.path}; rule: {record.rule}",
+        "Baseline": record.baseline,
+        "Tolerance": f"{percent(record.tol)} of the mass",
+        "Work": f"{count(record.evaluations, 'gradient')} in {number(record.seconds)} s",
+        "Model": _dotted(model.name, model.architecture, model.kind, model.revision and f"revision {model.revision}"),
+        "Weights": _dotted(model.fingerprint and f"fingerprint {model.fingerprint}", model.dtype, model.device),
+        "Versions": ", ".join(f"{name} {version}" for name, version in sorted(record.versions.items())),
+        "Tokens": f"{len(record.tokens):,}, of which {roles}",
+    }
+    return {name: visible(value) for name, value in rows.items() if value}
+
+
+def _dotted(*parts: str | None) -> str:
+    return " · ".join(part for part in parts if part)
+
+
+def amount(value: float, sign: float, signed_too: bool = False) -> Piece:
+    """Return a number in the colour of `sign`, with its own sign or without."""
+    return Piece(signed(value, 2) if signed_too else number(value, 2), "down" if sign < 0 else "up")

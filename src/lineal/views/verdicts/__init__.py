@@ -1,0 +1,1 @@
+"""The summary of many verdicts: how true statements sound to a model, and why."""
