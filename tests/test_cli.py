@@ -282,6 +282,16 @@ def test_several_texts_are_baselines(classifier: str, tmp_path: Path) -> None:
     assert record.spread is not None
 
 
+def test_a_text_that_could_have_stood_there_instead(classifier: str, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    out, other = tmp_path / "r.html", TEXT.replace("glorious", "bad")
+    assert run("explain", classifier, TEXT, "--instead", other, "--out", out) == 0
+    for shown in (capsys.readouterr().out, out.read_text(encoding="utf-8")):
+        assert "glorious → bad" in " ".join(shown.split())
+        assert "the effect of the edit" in " ".join(shown.split())
+    assert run("explain", classifier, TEXT, "--instead", other, "--baseline", "mask") == 2
+    assert "give one of the two" in " ".join(capsys.readouterr().err.split())
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -8,10 +8,10 @@ Default: the mask token where there is one (masked encoders were trained to read
 (see docs/baselines.md for the measurements).
 """
 
-from lineal.baselines.contract import Baseline, Start, notes
+from lineal.baselines.contract import Baseline, Start, notes, still
 from lineal.baselines.draws import RandomWords, some_of
 from lineal.baselines.spelling import BASELINES, NAMED, resolve, spelling
-from lineal.baselines.texts import AnotherText, Several
+from lineal.baselines.texts import AnotherText, Counterfactual, Several
 from lineal.baselines.vectors import (
     SPECIAL,
     Given,
@@ -30,7 +30,7 @@ from lineal.baselines.vectors import (
     zero,
 )
 
-another_text, random_words, word, given = AnotherText, RandomWords, Word, Given
+another_text, counterfactual, random_words, word, given = AnotherText, Counterfactual, RandomWords, Word, Given
 
 __all__ = [
     "BASELINES",
@@ -38,6 +38,7 @@ __all__ = [
     "SPECIAL",
     "AnotherText",
     "Baseline",
+    "Counterfactual",
     "Given",
     "MeanEmbedding",
     "RandomWords",
@@ -48,6 +49,7 @@ __all__ = [
     "Zero",
     "another_text",
     "bos",
+    "counterfactual",
     "default",
     "eos",
     "given",
@@ -60,6 +62,7 @@ __all__ = [
     "resolve",
     "some_of",
     "spelling",
+    "still",
     "unk",
     "word",
     "zero",

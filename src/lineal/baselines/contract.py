@@ -34,6 +34,12 @@ def notes(start: Start, encoded: Encoded) -> tuple[str, ...]:
     return getattr(start, "notes", lambda _: ())(encoded)
 
 
+def still(start: Start, encoded: Encoded) -> frozenset[int]:
+    """Return the tokens at which a starting point is the text itself, and which are held for it."""
+    found: frozenset[int] = getattr(start, "still", lambda _: frozenset())(encoded)
+    return found
+
+
 def vector(model: TextModel, token: int) -> Tensor:
     """Return the (d,) embedding of a token."""
     with torch.no_grad():

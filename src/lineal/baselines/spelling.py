@@ -9,7 +9,7 @@ from torch import Tensor
 from lineal import spellings
 from lineal.baselines.contract import Baseline
 from lineal.baselines.draws import RandomWords
-from lineal.baselines.texts import AnotherText, Several
+from lineal.baselines.texts import AnotherText, Counterfactual, Several
 from lineal.baselines.vectors import Given, Word, bos, default, eos, mask, mean, pad, unk, zero
 from lineal.errors import OptionError, listing, unknown
 from lineal.models.base import TextModel
@@ -21,8 +21,9 @@ NAMED: dict[str, Baseline] = {baseline.name: baseline for baseline in (mask, pad
 def resolve(baseline: Any, model: TextModel) -> Baseline:
     """Return a baseline from None (the model's default), a name, a baseline, or several of them: a list, or "mask,pad" in one string.
 
-    Other spellings: "text:SOME WORDS", "word:WORD" (quotes keep a leading space), "token:ID", "random:8"; in a list within one string those
-    that hold words stand in quotes: 'mask,"text:SOME WORDS"'. A tensor stands for `Given`. model: read only where `baseline` is None.
+    Other spellings: "text:SOME WORDS", "counterfactual:TEXT", "word:WORD" (quotes keep a leading space), "token:ID", "random:8"; in a list
+    within one string those that hold words stand in quotes: 'mask,"text:SOME WORDS"'. A tensor stands for `Given`. model: read only where
+    `baseline` is None.
 
     OptionError lists the names.
     """
@@ -46,7 +47,7 @@ def spelling(baseline: Baseline) -> str:
     """Return the spelling of a baseline, from which `resolve` makes an equal one. OptionError when it has none, as given vectors."""
     if isinstance(baseline, Several):
         spelled = [spelling(part) for part in baseline.parts]
-        return ",".join(spellings.in_quotes(part) if spellings.parts(part)[0] in WORDY else part for part in spelled)
+        return ",".join(spellings.in_quotes(part) if _name(part) in WORDY else part for part in spelled)
     named = next((name for name, known in NAMED.items() if known == baseline), None)
     return spellings.write(baseline, BASELINES, "baseline") if named is None else named
 
@@ -56,7 +57,7 @@ def _spelled(baseline: str) -> Baseline:
     if baseline in NAMED:
         return NAMED[baseline]
     (first, quoted), *more = spellings.split(baseline, ",")
-    if quoted or (more and spellings.parts(first)[0] not in WORDY):
+    if quoted or (more and _name(first) not in WORDY):
         parts = tuple(_spelled(text if marked else text.strip()) for text, marked in ((first, quoted), *more))
         return Several(parts) if more else parts[0]
     if spellings.parts(baseline)[0] not in BASELINES:
@@ -67,6 +68,11 @@ def _spelled(baseline: str) -> Baseline:
     return spellings.read(baseline, BASELINES, "baseline")  # type: ignore[no-any-return]
 
 
+def _name(spelled: str) -> str:
+    """Return what stands before settings and argument, which may hold commas."""
+    return spelled.partition(":")[0].partition("[")[0]
+
+
 def _pair(given: str) -> dict[str, Any]:
     texts = tuple(text for text, _ in spellings.split(given, ","))
     if len(texts) != 2:
@@ -74,7 +80,7 @@ def _pair(given: str) -> dict[str, Any]:
     return {"text": texts}
 
 
-def _written_pair(value: AnotherText) -> str | None:
+def _written_pair(value: AnotherText | Counterfactual) -> str | None:
     pair = value.text
     return ",".join(map(spellings.in_quotes, pair)) if isinstance(pair, tuple) and len(pair) == 2 else None
 
@@ -94,10 +100,20 @@ def _samples(given: str) -> dict[str, Any]:
 BASELINES: dict[str, Row] = {
     "text": Row(AnotherText, "text:SOME WORDS", "another text", spellings.text("text")),
     "pair": Row(AnotherText, 'pair:"ONE TEXT","ANOTHER"', "another pair of texts", Argument(("text",), _pair, _written_pair)),
+    "counterfactual": Row(
+        Counterfactual, "counterfactual:TEXT", "the text said otherwise: only what differs moves", spellings.text("text"), unit=None
+    ),
+    "counterfactual-pair": Row(
+        Counterfactual,
+        'counterfactual-pair:"ONE TEXT","ANOTHER"',
+        "a pair said otherwise",
+        Argument(("text",), _pair, _written_pair),
+        unit=None,
+    ),
     "word": Row(Word, "word:WORD", "one word everywhere", spellings.token("word", ids=False)),
     "token": Row(Word, "token:ID", "one token everywhere", Argument(("word",), _id, lambda value: str(value.word))),
     "random": Row(RandomWords, "random:8", "random words", Argument(("samples",), _samples, lambda value: str(value.samples))),
 }
 """One row per name that is not in `NAMED`. The first row that can spell a value is its spelling."""
-WORDY = ("text", "pair", "word")
+WORDY = ("text", "pair", "counterfactual", "counterfactual-pair", "word")
 """Names behind which a comma is part of the words."""

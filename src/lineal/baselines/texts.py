@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from lineal.baselines.contract import Baseline, Start, notes
+from lineal import prompts
+from lineal.baselines.alignment import HELD, Alignment, By, Pairs, aligned, given, kept, overlaid
+from lineal.baselines.contract import Baseline, Start, notes, still
 from lineal.baselines.vectors import default
-from lineal.errors import OptionError
+from lineal.errors import InputError, OptionError, listing
 from lineal.models.base import Encoded, TextModel
-from lineal.typed import listed
+from lineal.models.vocabulary import spell
+from lineal.typed import check_fields, listed
 
 
 @dataclass(frozen=True)
@@ -45,13 +51,17 @@ class _AllOf:
         found = [note for start in self.starts for note in notes(start, encoded)]
         return tuple(found) if len(found) < 3 else (f"{found[0]} So with the other {len(found) - 1} texts, each in its own way.",)
 
+    def still(self, encoded: Encoded) -> frozenset[int]:
+        return frozenset.intersection(*(still(start, encoded) for start in self.starts))
+
 
 @dataclass(frozen=True)
 class AnotherText:
     """The tokens of another text, one for one in order; for a pair, of another pair.
 
-    A longer text is cut; a shorter one is followed by the model's default baseline (mask, or the mean embedding). The record's notes say
-    which it was. Positions that do not move keep their own token and the other text's token there goes unused.
+    A longer text is cut; a shorter one is followed by the model's default baseline (mask, or the mean embedding). Texts of unequal length
+    that share most of their words are aligned by words instead, as `Counterfactual` does. The record's notes say which it was. Positions
+    that do not move keep their own token and the other text's token there goes unused.
     """
 
     text: str | tuple[str, ...]
@@ -64,18 +74,17 @@ class AnotherText:
     @property
     def name(self) -> str:
         """The text, shortened."""
-        whole = self.text if isinstance(self.text, str) else " / ".join(self.text)
-        return f"text “{whole if len(whole) <= 40 else whole[:39] + '…'}”"
+        return f"text “{shortened(self.text)}”"
 
     def bind(self, model: TextModel) -> Start:
         """Tokenise the other text; InputError when it is empty."""
         other = model.encode((self.text,) if isinstance(self.text, str) else self.text)
-        return _Aligned(model, other, default(model).name, default(model).bind(model))
+        return _Laid(model, other, default(model).name, default(model).bind(model))
 
 
 @dataclass(frozen=True)
-class _Aligned:
-    """A text laid over another, segment by segment."""
+class _Laid:
+    """A text laid over another. filler, fill: what stands where the other text has nothing."""
 
     model: TextModel
     other: Encoded
@@ -84,24 +93,145 @@ class _Aligned:
 
     def __call__(self, encoded: Encoded) -> Tensor:
         start = self.fill(encoded).clone()  # (t, d)
-        for here, there in self._pairs(encoded):
-            ids = torch.tensor([self.other.ids[i] for i in there[: len(here)]], device=self.model.device)
-            start[here[: len(there)]] = self.model.embed(ids).to(start)
+        against = self.alignment(encoded).against
+        here = [i for i, j in enumerate(against) if j not in (None, HELD)]
+        ids = torch.tensor([self.other.ids[against[i]] for i in here], dtype=torch.int64, device=self.model.device)  # type: ignore[index]
+        with torch.no_grad():
+            start[here] = self.model.embed(ids).to(start)
         return start
 
+    def alignment(self, encoded: Encoded) -> Alignment:
+        plain, shared = overlaid(encoded, self.other), aligned(encoded, self.other, "words")
+        gained = kept(encoded, self.other, shared) - kept(encoded, self.other, plain)
+        return shared if gained > len(encoded) * MISPLACED else plain
+
     def notes(self, encoded: Encoded) -> tuple[str, ...]:
-        here, there = (sum(map(len, side)) for side in zip(*self._pairs(encoded), strict=True))
-        how = (
-            "token by token"
-            if here == there
-            else f"cut after {here} tokens"
-            if there > here
-            else f"and {here - there} times {self.filler} after it"
-        )
+        found = self.alignment(encoded)
+        here, there = (sum(s >= 0 for s in e.segments) for e in (encoded, self.other))
+        alone = sum(j is None and s >= 0 for j, s in zip(found.against, encoded.segments, strict=True))
+        if found.how == "token by token":
+            how = (
+                found.how if here == there else f"cut after {here} tokens" if there > here else f"and {alone} times {self.filler} after it"
+            )
+        else:
+            left = f", {len(found.left)} of its tokens left out" if found.left else ""
+            how = f"aligned {found.how}{left}{f', and {alone} times {self.filler} where it has nothing' if alone else ''}"
         return (f"The baseline is another text of {there} tokens, laid over the text's {here}: {how}.",)
 
-    def _pairs(self, encoded: Encoded) -> list[tuple[list[int], list[int]]]:
-        if len(encoded.texts) != len(self.other.texts):
-            raise OptionError(f"the baseline is {len(self.other.texts)} text(s), what is explained are {len(encoded.texts)}; give as many")
-        places = [[[i for i, s in enumerate(e.segments) if s == j] for e in (encoded, self.other)] for j in range(len(encoded.texts))]
-        return [(here, there) for here, there in places]
+
+MISPLACED = 0.3
+"""Share of a text's tokens that alignment by words must put back in their places before another text is not simply laid over it."""
+
+
+@dataclass(frozen=True)
+class Counterfactual:
+    """Another text that says what is asked about otherwise: only tokens that differ move, all others are held and score exactly 0.
+
+    Where both texts have equally many tokens they are laid over one another token by token, and Σ scores is exactly the effect of the edit,
+    F(text) − F(other text). Otherwise they are aligned `by` words or by tokens (`difflib`), or by a given `alignment`: pairs (token of the
+    text, token of the other text or None), counted from 0 as on a record, tokens that are not named being held. Tokens that the text alone
+    has stand against a neutral token, the model's default baseline, and F(baseline) is then F of that, not of the other text; the notes
+    say so, and whether anything else (a held first position) keeps the baseline from being the other text.
+
+    text: a text, a pair of texts, or a value of `lineal.prompts`. Raises InputError, per text, where nothing differs, or where the other
+    text has tokens that have no place in the text: the text that is explained is never altered.
+    """
+
+    text: Any
+    by: By = "words"
+    alignment: Pairs | None = None
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without a model."""
+        check_fields(self)
+        prompts.check(self.text)
+        if isinstance(self.text, list):
+            object.__setattr__(self, "text", tuple(self.text))
+        if self.alignment is None:
+            return
+        try:
+            pairs = tuple((operator.index(i), None if j is None else operator.index(j)) for i, j in self.alignment)
+        except (TypeError, ValueError):
+            raise OptionError(f"alignment is {self.alignment!r}; give pairs of token numbers: ((3, 3), (4, None))") from None
+        object.__setattr__(self, "alignment", pairs)
+
+    @property
+    def name(self) -> str:
+        """The text, shortened."""
+        return f"counterfactual “{shortened(self.text)}”"
+
+    def bind(self, model: TextModel) -> Start:
+        """Tokenise the other text; InputError when it is empty, TooLongError when the model does not read it whole."""
+        return _Edited(model, prompts.read(self.text, model, False), default(model).name, default(model).bind(model), self)
+
+
+@dataclass(frozen=True)
+class _Edited(_Laid):
+    asked: Counterfactual
+
+    def alignment(self, encoded: Encoded) -> Alignment:
+        if self.asked.alignment is not None:
+            return given(encoded, self.other, self.asked.alignment)
+        found = aligned(encoded, self.other, self.asked.by)
+        if found.left:
+            pieces = self._pieces(self.other, found.left)
+            raise InputError(
+                f"the other text has {len(found.left)} tokens ({pieces}) that stand against nothing in {encoded.texts[0][:40]!r}, and "
+                "the text that is explained is never altered. Use words of as many tokens; or explain the other text against this one, "
+                "where they stand against a neutral token and scores change sign; or name the pairs: "
+                "baselines.counterfactual(text, alignment=[(3, 3), …])"
+            )
+        return found
+
+    def still(self, encoded: Encoded) -> frozenset[int]:
+        same = [j == HELD or (j is not None and encoded.ids[i] == self.other.ids[j]) for i, j in enumerate(self.alignment(encoded).against)]
+        return frozenset(i for i, flag in enumerate(same) if flag)
+
+    def notes(self, encoded: Encoded) -> tuple[str, ...]:
+        """Say what moves, and what F(baseline) is F of. Reads the roles: what is held keeps the text's own token."""
+        found = self.alignment(encoded)
+        moving = [i for i, role in enumerate(encoded.roles) if role == "content"]
+        edits = [
+            f"{self._pieces(encoded, [i])} → {self.filler if (j := found.against[i]) is None else self._pieces(self.other, [j])}"
+            for i in moving
+        ]
+        what = (
+            f"Compared with “{shortened(self.asked.text, 80)}”, {found.how}: {len(moving)} of {len(encoded)} tokens differ "
+            f"({listing(edits, 8)}); the others are held."
+        )
+        sides = [[i for i, s in enumerate(e.segments) if s >= 0] for e in (encoded, self.other)]
+        start = [self._at(encoded, found, i) for i in sides[0]]
+        if start == [self.other.ids[j] for j in sides[1]]:
+            return (f"{what} F(baseline) is F of that text, so the scores add up to the effect of the edit.",)
+        read = " ".join(self._read(list(run)) for _, run in groupby(start, lambda token: token is None))
+        held = [i for i in sides[0] if encoded.roles[i] != "content" and i not in self.still(encoded)]
+        why = [f"{sum(found.against[i] is None for i in moving)} tokens of the text stand against a neutral one ({self.filler})"] * (
+            None in start
+        )
+        why += [f"{self._pieces(self.other, found.left)} is left out"] * bool(found.left)
+        why += [f"{self._pieces(encoded, held)} is held though the texts differ there"] * bool(held)
+        return (f"{what} F(baseline) is not F of that text, but of “{' '.join(read.split())[:200]}”: {'; '.join(why)}.",)
+
+    def _at(self, encoded: Encoded, found: Alignment, i: int) -> int | None:
+        """Return the id that stands at a place of the baseline, None for the neutral one."""
+        j = found.against[i]
+        return encoded.ids[i] if encoded.roles[i] != "content" or j == HELD else None if j is None else self.other.ids[j]
+
+    def _read(self, run: Sequence[int | None]) -> str:
+        words = [token for token in run if token is not None]
+        return spell(self.model, *words) if words else f"⟨{self.filler}⟩ " * len(run)
+
+    def _pieces(self, encoded: Encoded, tokens: Sequence[int]) -> str:
+        """Return tokens as they stand in their text."""
+        found: list[tuple[int, int, int]] = []  # segment, begin, end
+        for i in tokens:
+            segment, (begin, end) = encoded.segments[i], encoded.offsets[i]
+            joined = found and found[-1][0] == segment and not encoded.texts[segment][found[-1][2] : begin].strip()
+            found[-1:] = [(segment, found[-1][1], end)] if joined else [*found[-1:], (segment, begin, end)]
+        return " … ".join(encoded.texts[s][a:b].strip() for s, a, b in found)
+
+
+def shortened(text: Any, most: int = 40) -> str:
+    """Return a text, a pair or a prompt in few characters."""
+    whole = text if isinstance(text, str) else " / ".join(text) if isinstance(text, tuple) else repr(text)
+    return whole if len(whole) <= most else whole[: most - 1] + "…"

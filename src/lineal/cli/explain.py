@@ -29,6 +29,15 @@ def explain(
     target: common.TargetSpec = None,
     unit: common.Unit = None,
     baseline: common.BaselineName = None,
+    instead: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--instead",
+            metavar="TEXT",
+            help="Compare with this text: which of the words that differ made the difference? Twice for a pair.",
+            show_default=False,
+        ),
+    ] = None,
     method: common.MethodName = "ig",
     *,
     precision: groups.Precision,
@@ -52,6 +61,7 @@ def explain(
 
     common.check_out(delivery.out, Attribution, several=file is not None)
     common.check_trust(trust, layer)
+    start = _start(baseline, instead)
     how = groups.settings(precision) | groups.settings(reading) | {"method": method, "layer": common.layer_of(layer)}
     options = Options(**how)
     texts = _texts(text, text2, file, messages)
@@ -60,7 +70,7 @@ def explain(
     wanted = _target(target, unit, loaded, texts[0][1] if pair else None)
     texts = [text[:1] for text in texts] if pair else texts
     asked = texts if messages is not None else list(dict.fromkeys(texts))
-    session = Session(loaded, wanted, baseline, options)
+    session = Session(loaded, wanted, start, options)
     with common.working("Following the path from baseline to text …"):
         found = list(session.run(asked) if len(asked) == 1 else session.attempt(asked))
     done = [one for one in found if not isinstance(one, Failure)]
@@ -74,7 +84,7 @@ def explain(
             raise typer.Exit(common.FAILED)
     order, panels = [asked.index(text) for text in texts], []
     if trust:
-        checks = common.examined(asked, lambda one: examine(loaded, one, wanted, baseline=baseline, **how)[1], quiet=delivery.as_json)
+        checks = common.examined(asked, lambda one: examine(loaded, one, wanted, baseline=start, **how)[1], quiet=delivery.as_json)
         panels = [checks[i] for i in order]
     delivered = [done[i] for i in order]
     common.deliver(delivered if file is not None else delivered[0], panels=panels, **groups.settings(delivery))
@@ -91,6 +101,17 @@ def _texts(text: str | None, text2: str | None, file: Path | None, messages: Pat
     if text is not None or file is not None:
         raise OptionError("give a TEXT, --file or --messages, one of them")
     return [Chat(common.read_messages(messages))]
+
+
+def _start(baseline: list[str] | None, instead: list[str] | None) -> Any:
+    """Return the baseline: the names that were given, or the text that could have stood there instead."""
+    from lineal import baselines
+
+    if instead is None:
+        return baseline
+    if baseline is not None:
+        raise OptionError("--instead names the baseline, a text, and so does --baseline; give one of the two")
+    return baselines.counterfactual(instead[0] if len(instead) == 1 else tuple(instead))
 
 
 def _target(target: str | None, unit: str | None, loaded: Any, similar_to: str | None) -> Any:

@@ -35,10 +35,10 @@ def token_id(model: TextModel, token: str | int) -> int:
     return int(ids[0])
 
 
-def spell(model: TextModel, token: int) -> str:
-    """Return a token as text, leading space kept."""
+def spell(model: TextModel, *tokens: int) -> str:
+    """Return a token, or several in a row, as text, leading space kept."""
     with turn(model.tokenizer):
-        return str(model.tokenizer.decode([token])) or f"token {token}"
+        return str(model.tokenizer.decode(list(tokens))) or f"token {', '.join(map(str, tokens))}"
 
 
 def drawable(model: TextModel) -> NDArray[np.int64]:

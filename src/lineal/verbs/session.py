@@ -233,7 +233,7 @@ class Session:
         if len(encoded.texts) not in self.checked:
             self.checked[len(encoded.texts)] = check_fidelity(self.model, encoded)
             self.budget.uniform |= not self.checked[len(encoded.texts)]
-        encoded = replace(encoded, roles=roles(encoded, self.model, self.options))
+        encoded = replace(encoded, roles=roles(encoded, self.model, self.options, baselines.still(self.start, encoded)))
         moving = self._moving(encoded)
         objective = self.objective(encoded)
         with torch.no_grad():
@@ -445,9 +445,9 @@ def _choices(objective: Objective, ends: Sequence[Integral]) -> Choices | None:
     return Choices(names=names, log_probs=log_probs, picked=objective.picks[0], gold=objective.gold, mean=objective.normalise == "mean")
 
 
-def roles(encoded: Encoded, model: TextModel, options: Options) -> tuple[Role, ...]:
-    """Return the role of each token: special, held (by `hold`, not in `attribute`, a decoder's first position), or content."""
-    held = regions.select(encoded, options.hold)
+def roles(encoded: Encoded, model: TextModel, options: Options, still: frozenset[int] = frozenset()) -> tuple[Role, ...]:
+    """Return the role of each token: special, held (by `hold`, not in `attribute`, a decoder's first position, `still`), or content."""
+    held = regions.select(encoded, options.hold) | still
     if options.attribute is not None:
         held |= set(range(len(encoded))) - regions.select(encoded, options.attribute)
     if model.card.kind == "causal" and options.anchor in (None, "first"):
@@ -455,9 +455,9 @@ def roles(encoded: Encoded, model: TextModel, options: Options) -> tuple[Role, .
     result: list[Role] = [role if role == "special" or i not in held else "held" for i, role in enumerate(encoded.roles)]
     if "content" in result or (not options.hold_special and "special" in result):
         return tuple(result)
-    raise InputError(
-        f"every token of {encoded.texts[0][:40]!r} is held, so nothing moves and nothing can be attributed; hold less or attribute more"
-    )
+    why = "is held" if not still else "is held or the same in the other text"
+    step = "hold less or attribute more" if not still else "name a text that differs elsewhere; anchor='bos' frees a decoder's first token"
+    raise InputError(f"every token of {encoded.texts[0][:40]!r} {why}, so nothing moves and nothing can be attributed; {step}")
 
 
 def _with_bos(encoded: Encoded, model: TextModel) -> Encoded:
