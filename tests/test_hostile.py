@@ -19,10 +19,10 @@ from lineal.evaluation.resume import Unfinished
 from lineal.evaluation.trust_pair import examine_pair
 from lineal.files import check_folder
 from lineal.models.gguf import converted
-from lineal.models.probe import CONFIG, save_probe
+from lineal.models.probe import CONFIG, fit_probe, save_probe
 from lineal.verbs.options import Options
 from tests import tiny, tiny_gguf, tiny_lm
-from tests.families import FAMILIES, pooled
+from tests.families import FAMILIES, WORDS, pooled
 from tests.fuzz.cases import command
 from tests.records import make_record, sample_records
 from tests.test_cli import run
@@ -196,6 +196,7 @@ WRONG: list[tuple[str, str, Any]] = [
     ("decoder", "names", lambda m: lineal.explain(m, "The man", targets.Choice(("a", "b"), names=3))),
     ("classifier", "texts", lambda m: list(lineal.explain_many(m, torch.tensor(1.0)))),
     ("classifier", "texts of an array", lambda m: list(lineal.explain_many(m, np.array("a film")))),
+    ("decoder", "batch_tokens", lambda m: lineal.explain(m, "The man", batch_tokens=10**400)),
     ("classifier", "4 bit", lambda m: lineal.load(m.module, m.tokenizer, load_in_4bit=np.zeros(2))),
     ("encoder", "top", lambda m: lineal.explain_matches(m, "the cat", ["rain fell"], top="1")),
     ("classifier", "path", lambda _: lineal.load_result(["a"])),
@@ -307,3 +308,14 @@ def test_a_tokenizer_whose_length_is_no_number_is_refused(length: Any, tmp_path:
     config.write_text(json.dumps(json.loads(config.read_text()) | {"model_max_length": length}))
     with pytest.raises(ModelError, match="model_max_length"):
         lineal.load(tmp_path)
+
+
+@pytest.mark.parametrize("counts", [(1, 1), (30, 1), (4, 9)])
+def test_a_probe_of_too_few_texts_is_refused(models: dict[str, Any], counts: tuple[int, int]) -> None:
+    labels = ["good"] * counts[0] + ["bad"] * counts[1]
+    texts = [f"the cat sat on {word}" for word in WORDS[: len(labels)]]
+    if min(counts) > 1:  # fewer folds, each with every label
+        assert fit_probe(models["encoder"], texts, labels)[2] == ["bad", "good"]
+        return
+    with pytest.raises(OptionError, match="two texts or more of each label"):
+        fit_probe(models["encoder"], texts, labels)

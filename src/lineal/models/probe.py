@@ -24,6 +24,8 @@ from lineal.objectives.scores import Activation
 
 CONFIG = "lineal_probe.json"
 WEIGHTS = "probe.safetensors"
+FOLDS = 5
+"""Of the cross-validation by which a probe's penalty is chosen; each holds every label."""
 
 
 class LinearProbe(Adapter):
@@ -179,7 +181,9 @@ def read_probe(folder: str | Path) -> tuple[Any, Any, list[str], str]:
 def fit_probe(encoder: SentenceEncoder, texts: Sequence[str], labels: Sequence[str], seed: int = 0) -> tuple[Any, Any, list[str]]:
     """Fit a logistic regression on embeddings of labelled texts; returns (weights, bias, label names) for `LinearProbe`.
 
-    The strength of the L2 penalty is chosen by 5-fold cross-validation. Deterministic. Raises OptionError for fewer than two labels.
+    The strength of the L2 penalty is chosen by 5-fold cross-validation (as many folds as the
+    rarest label has texts, where those are fewer). Deterministic. Raises OptionError for fewer than two labels, or fewer than two texts
+    of one.
     """
     from sklearn.linear_model import LogisticRegressionCV
     from sklearn.model_selection import StratifiedKFold
@@ -187,8 +191,11 @@ def fit_probe(encoder: SentenceEncoder, texts: Sequence[str], labels: Sequence[s
     names = sorted(set(labels))
     if len(names) < 2:
         raise OptionError(f"a probe needs at least two labels, the texts have {', '.join(names) or 'none'}")
+    rarest = min(names, key=list(labels).count)
+    if (count := list(labels).count(rarest)) < 2:
+        raise OptionError(f"a probe needs two texts or more of each label, to check one by the others; {rarest!r} has {count}")
     embeddings = _embeddings(encoder, texts)
-    folds = StratifiedKFold(5, shuffle=True, random_state=seed)
+    folds = StratifiedKFold(min(FOLDS, count), shuffle=True, random_state=seed)
     grid = LogisticRegressionCV(
         Cs=[0.1, 1, 10, 100], cv=folds, max_iter=2000, scoring="neg_log_loss", l1_ratios=(0,), use_legacy_attributes=True
     )

@@ -18,6 +18,10 @@ T = TypeVar("T")
 Anchor = Literal["first", "bos", "none"]
 
 
+MOST_TOKENS = 1 << 40
+"""Of one batch: more than any machine holds."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """What varies between explanations, apart from model, text, target and baseline.
@@ -68,8 +72,8 @@ class Options:
             raise OptionError(f"tol is {self.tol}, but it is a fraction of the attribution mass: give a number between 0 and 1, as 0.01")
         if self.max_evaluations < 16:
             raise OptionError(f"max_evaluations is {self.max_evaluations}; give at least 16")
-        if self.batch_tokens is not None and self.batch_tokens < 1:
-            raise OptionError(f"batch_tokens is {self.batch_tokens}; give a positive number")
+        if self.batch_tokens is not None and not 1 <= self.batch_tokens <= MOST_TOKENS:
+            raise OptionError(f"batch_tokens is {self.batch_tokens}; give a positive number, at most {MOST_TOKENS}")
         check_rule(self.rule)
 
 
