@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from lineal.evaluation.run import Evaluation, evaluate
-from lineal.views.attribution.plot import save_plot
+from lineal.views import save_plot
 from lineal.views.evaluation.table import evaluation_markdown
 
 SHARED = Path(__file__).parents[2] / "shared"

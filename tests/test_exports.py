@@ -8,6 +8,8 @@ import lineal
 
 PUBLIC = [
     "Attribution",
+    "Comparison",
+    "Evaluation",
     "Failure",
     "Interactions",
     "LinealError",
@@ -15,6 +17,7 @@ PUBLIC = [
     "Matches",
     "PairAttribution",
     "Stop",
+    "Trust",
     "baselines",
     "compare",
     "evaluate",

@@ -32,7 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "quadrature": {"errors", "typed", "spellings"},
     "objectives": {"errors"},
     "metrics": {"errors"},
-    "records": {"errors", "visible", "quadrature.contract"},
+    "records": {"errors", "visible", "quadrature.contract", "metrics"},
     "models": LOW - {"metrics", "quadrature", "paths"},
     "prompts": {"errors", "typed", "records", "models"},
     "regions": {"errors", "records", "models", "prompts"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -35,6 +36,15 @@ def test_every_question_gets_a_sentence_and_a_picture(examined: tuple[lineal.Att
         assert check.question in page
         assert check.question in views.trust_text(found)
         assert check.sentence in views.trust_text(found)
+
+
+def test_checks_are_read_back_as_they_were(examined: tuple[lineal.Attribution, trust.Trust], tmp_path: Path) -> None:
+    _, found = examined
+    again = lineal.load_result(found.save(tmp_path / "trust.json"))
+    assert again == found
+    assert views.trust_text(again) == views.trust_text(found)
+    assert again.model is not None
+    assert again.model.name == examined[0].model.name
 
 
 def ranks(values: Sequence[float]) -> np.ndarray:
@@ -110,7 +120,7 @@ def test_agreement_goes_both_ways() -> None:
 
 def test_names_in_the_panel_are_escaped() -> None:
     check = trust.Check(records.HOSTILE, "bad", records.HOSTILE, 0.0, {records.HOSTILE: (1.0, 2.0, 3.0), "b": (3.0, 1.0, 2.0)})
-    panel = str(views.trust_panel(trust.Trust("t", "x", (check,))))
+    panel = str(views.trust_panel(trust.Trust(text="t", target="x", checks=(check,))))
     assert "<img" not in panel
     assert "<script" not in panel
 

@@ -16,10 +16,13 @@ from typing import TYPE_CHECKING, Any
 from lineal.errors import LinealError
 from lineal.quadrature.contract import Stop
 from lineal.records.attribution import Attribution
+from lineal.records.comparison import Comparison
+from lineal.records.evaluation import Evaluation
 from lineal.records.failure import Failure
 from lineal.records.interactions import Interactions
 from lineal.records.load import load_result, load_results
 from lineal.records.pair import Matches, PairAttribution
+from lineal.records.trust import Trust
 
 if TYPE_CHECKING:
     from lineal import baselines, methods, metrics, prompts, targets
@@ -35,6 +38,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Attribution",
+    "Comparison",
+    "Evaluation",
     "Failure",
     "Interactions",
     "LinealError",
@@ -42,6 +47,7 @@ __all__ = [
     "Matches",
     "PairAttribution",
     "Stop",
+    "Trust",
     "baselines",
     "compare",
     "evaluate",

@@ -7,7 +7,7 @@ it calls strongest are removed. All methods see the same texts, the same target 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import NoneType
 from typing import Any
@@ -28,6 +28,7 @@ from lineal.models.base import GENERATIVE, TextModel
 from lineal.models.digests import spelled
 from lineal.objectives.scores import Objective
 from lineal.records.attribution import Attribution
+from lineal.records.evaluation import Column, Evaluation
 from lineal.typed import listed
 from lineal.verbs.options import Options, options_from
 from lineal.verbs.session import Session, versions
@@ -40,61 +41,6 @@ CHUNK = 16
 """Texts between two savings of a run that can be taken up again: enough to fill batches, few enough to lose little."""
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Column:
-    """One way to explain: a method from one baseline (None for methods that use none)."""
-
-    method: str
-    baseline: str | None
-
-    @property
-    def name(self) -> str:
-        """Its name in tables."""
-        return self.method if self.baseline is None else f"{self.method}, {self.baseline}"
-
-
-@dataclass
-class Evaluation:
-    """What was measured.
-
-    values: (columns, removals, metrics, texts), NaN where a metric has none. records: per column, one per text. seconds, gradients:
-    (columns,) of computing the explanations. without, only: (columns, removals, texts, len(GRID)) p along the curves. skipped: texts that
-    could not be explained, with the reason. measured: what p is, "probability", or the unit of F where there is none. Numbers of metrics
-    that no removal takes part in (`Metric.removes`) are repeated for every removal.
-    """
-
-    model: str
-    target: str
-    columns: tuple[Column, ...]
-    removals: tuple[str, ...]
-    metrics: tuple[str, ...]
-    values: Floats
-    without: Floats
-    only: Floats
-    records: list[list[Attribution]]
-    seconds: Floats
-    gradients: Floats
-    skipped: list[str] = field(default_factory=list)
-    measured: str = "probability"
-
-    def interval(self, column: int, removal: int, metric: int) -> m.Interval:
-        """Return the mean over texts with its 95 % interval."""
-        return m.interval(self.values[column, removal, metric])
-
-    def against(self, column: int, control: int, removal: int, metric: int) -> m.Interval:
-        """Return the mean paired difference to another column, with its 95 % interval."""
-        return m.difference(self.values[column, removal, metric], self.values[control, removal, metric])
-
-    def gap(self, column: int) -> tuple[float, float] | None:
-        """Return the medians of |residual| and of |residual| / |F(text) − F(baseline)|; None for methods that promise no sum."""
-        if not self.records[column][0].adds_up:
-            return None
-        residuals = np.array([abs(r.residual[0]) for r in self.records[column]])
-        with np.errstate(divide="ignore", invalid="ignore"):
-            shares = residuals / np.array([abs(r.delta[0]) for r in self.records[column]])
-        return float(np.median(residuals)), float(np.nanmedian(shares))
 
 
 def evaluate(
@@ -179,11 +125,12 @@ def evaluate(
         values=np.stack([rows[repr(text)].numbers for text in kept], axis=3),
         without=np.stack([rows[repr(text)].without for text in kept], axis=2),
         only=np.stack([rows[repr(text)].only for text in kept], axis=2),
-        records=records,
+        records=tuple(map(tuple, records)),
         seconds=np.array([sum(record.seconds for record in column) for column in records]),
         gradients=np.array([sum(record.evaluations for record in column) for column in records], dtype=np.float64),
-        skipped=skipped,
+        skipped=tuple(skipped),
         measured="probability" if "probability" in found else records[0][0].units[0],
+        versions=versions(),
     )
 
 

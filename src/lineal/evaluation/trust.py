@@ -3,10 +3,10 @@ change the answer, does it notice when the model is no longer the model? Each an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import NoneType
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,38 +24,14 @@ from lineal.models import load
 from lineal.objectives.scores import Objective
 from lineal.objectives.wrap import Beside, Combined
 from lineal.records.attribution import Attribution
+from lineal.records.trust import Check, Trust, Verdict
 from lineal.typed import check_seed
 from lineal.verbs.options import Options, options_from
 from lineal.verbs.session import Session
 
 Floats = NDArray[np.float64]
-Verdict = Literal["good", "mixed", "bad", "unknown"]
 SHUFFLES = 4
 """Random orders that deletion by strength is compared with."""
-
-
-@dataclass(frozen=True)
-class Check:
-    """One question. value: the number behind the verdict. lines: named curves or pairs of values for a small picture."""
-
-    question: str
-    verdict: Verdict
-    sentence: str
-    value: float
-    lines: Mapping[str, tuple[float, ...]]
-
-
-@dataclass(frozen=True)
-class Trust:
-    """All checks of one explanation; plain enough to be stored as JSON (`dataclasses.asdict`).
-
-    about: which of several outputs was examined, as a sentence; "" when there is only one.
-    """
-
-    text: str
-    target: str
-    checks: tuple[Check, ...]
-    about: str = ""
 
 
 @dataclass(frozen=True)
@@ -121,7 +97,7 @@ def examine(
         _deletion(session, case, chosen, tokens, scores, seed),
         notices(scores, lambda: again(model=randomised(loaded, seed))),
     )
-    return record, Trust(record.text, chosen.name, checks, chosen.about)
+    return record, Trust(text=record.text, target=chosen.name, checks=checks, about=chosen.about, model=record.model)
 
 
 def examined(record: Attribution) -> Examined:

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from lineal.engine.removal import Removal, Subject, deleted, replaced, values
 from lineal.errors import InputError, OptionError
 from lineal.evaluation.stability import randomised
-from lineal.evaluation.trust import Check, Floats, Trust, agree, matters, notices, orderings, other_baseline
+from lineal.evaluation.trust import Floats, agree, matters, notices, orderings, other_baseline
 from lineal.metrics.curves import GRID, count
 from lineal.models import load
 from lineal.records.pair import PairAttribution, Side
+from lineal.records.trust import Check, Trust
 from lineal.typed import check_seed
 from lineal.verbs.pair import Pairs, explain_pair, pair_options_from
 from lineal.verbs.session import Session
@@ -60,7 +61,7 @@ def examine_pair(
         notices(own, lambda: cells(explain_pair(randomised(loaded, seed), a, b, baseline=baseline, **options)), "pairs"),
     )
     about = f"Examined: the order of the {len(own)} cells, one for every token of the first text with every token of the second."
-    return record, Trust(f"{a} ↔ {b}", f"similarity ({record.unit})", checks, about)
+    return record, Trust(text=f"{a} ↔ {b}", target=f"similarity ({record.unit})", checks=checks, about=about, model=record.model)
 
 
 def _moving(side: Side) -> NDArray[np.int64]:

@@ -9,22 +9,28 @@ from typing import Any
 from lineal.errors import ResultError, listing
 from lineal.records.attribution import Attribution
 from lineal.records.base import Record, parsed
+from lineal.records.comparison import Comparison
+from lineal.records.evaluation import Evaluation
 from lineal.records.failure import Failure
 from lineal.records.interactions import Interactions
 from lineal.records.pair import Matches, PairAttribution
+from lineal.records.trust import Trust
 
 KINDS: dict[str | None, type[Record]] = {
     None: Attribution,
     "pair": PairAttribution,
     "matches": Matches,
     "interactions": Interactions,
+    "comparison": Comparison,
+    "evaluation": Evaluation,
+    "trust": Trust,
     "failure": Failure,
 }
 """What the `kind` entry of a stored record says; a plain attribution has none."""
 
 
 def load_result(path: str | Path) -> Any:
-    """Return the record saved at `path`, of whichever kind: an `Attribution`, a `PairAttribution`, `Matches`, `Interactions`, a `Failure`.
+    """Return the record saved at `path`, of whichever kind (`KINDS`): an `Attribution`, a `PairAttribution`, `Matches`, an `Evaluation`, …
 
     Raises ResultError when the file is missing, no JSON, no Lineal result, or a result that contradicts itself.
     """

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from lineal.errors import ResultError
 from lineal.metrics.agreement import spearman
 from lineal.records.attribution import Attribution
+from lineal.records.comparison import differing
 from lineal.views.media import html
 from lineal.views.parts import numbers
 from lineal.views.parts.cells import cells, visible
@@ -48,11 +49,9 @@ def comparison_page(records: Sequence[Attribution], target: int = 0, *, title: s
     is stated. With several targets (a generation) each method shows its matrix. panels: further HTML, one per record (`trust_panel`).
     Raises ResultError for records of different texts.
     """
-    if not records:
-        raise ResultError("there is nothing to compare: give at least one record")
+    if (wrong := differing(records)) is not None:
+        raise ResultError(wrong)
     first = records[0]
-    if any(record.texts != first.texts or record.tokens != first.tokens or record.targets != first.targets for record in records):
-        raise ResultError("a comparison needs records of one text and one target; these differ")
     if not 0 <= target < len(first.targets):
         raise ResultError(f"there is no target {target}; the records have {len(first.targets)}")
     matrix = len(first.targets) > 1

@@ -19,7 +19,7 @@ from lineal.visible import one_line
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from lineal.evaluation.run import Evaluation
+    from lineal.records.evaluation import Evaluation
 
 
 WITHOUT = "none"
