@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from lineal.evaluation.run import Evaluation, evaluate
+from lineal import Evaluation, evaluate
 from lineal.views import save_plot
 from lineal.views.evaluation.table import evaluation_markdown
 
