@@ -56,9 +56,12 @@ def forget() -> None:
 
 def searched(session: Session, blocks: list[list[Case]], name: str) -> list[torch.Tensor]:
     clock = time.process_time()
-    plans = [plan for block in blocks for plan in contract.plans(session.method, block)]
+    plans = []
+    for block in blocks:
+        contract.prepare(session.method, block)
+        plans += [session.method.plan(case) for case in block]
     print(f"{name}: {time.process_time() - clock:.2f} s")
-    return [problem.path.vertices for plan in plans for problem, _ in plan.tasks]
+    return [problem.path.vertices for plan in plans for problem, _ in plan.tasks.values()]
 
 
 if __name__ == "__main__":

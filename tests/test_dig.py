@@ -253,7 +253,7 @@ def test_texts_together_take_the_paths_of_texts_alone(
         session = Session(bert(), "label:L1", baseline, Options(method=method))
         cases = [session.case(text) for text in texts]
         contract.prepare(session.method, cases)
-        return [problem.path.vertices for case in cases for problem, _ in session.method.plan(case).tasks]
+        return [problem.path.vertices for case in cases for problem, _ in session.method.plan(case).tasks.values()]
 
     together = paths(MANY, "together")
     alone = [path for i, text in enumerate(MANY) for path in paths([text], f"alone{i}")]

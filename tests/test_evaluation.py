@@ -12,12 +12,14 @@ import torch
 
 import lineal
 from lineal import metrics, targets
+from lineal.engine.integrate import Task, integrate
 from lineal.errors import InputError, OptionError
 from lineal.evaluation import run as evaluation
 from lineal.evaluation.judge import operator, removable, same_question
 from lineal.evaluation.readings import has, with_probability
 from lineal.evaluation.run import METRICS, Evaluation, default_methods, default_removals, evaluate
 from lineal.evaluation.stability import randomised
+from lineal.methods import Case, Outcome
 from lineal.metrics import catalogue, subsets
 from lineal.models.classifier import SequenceClassifier
 from lineal.objectives.scores import ClassScore, TokenScore
@@ -180,18 +182,16 @@ def test_the_question_stays_that_of_the_model_and_own_embeddings_are_taken_anew(
     text = "a small dog chews wood"
     case = Session(model, None, None, Options()).case(text)
     other = Session(randomised(model), None, None, Options())
-    record = other.pack(*_explained(other, same_question(other, text, case.objective)))
-    assert record.f_input[0] == pytest.approx(1.0)
+    assert _outcome(other, same_question(other, text, case.objective)).integral.f_end[0] == pytest.approx(1.0)
     label = ClassScore((2,), ("L2",))
     classifier = Session(lineal.load(tiny.bert_classifier(), tiny.tokenizer()), "label:L0", None, Options())
     assert same_question(classifier, "a good film", label).objective is label
 
 
-def _explained(session: Session, case: object) -> tuple:
-    from lineal.engine.integrate import integrate
-
+def _outcome(session: Session, case: Case) -> Outcome:
     plan = session.method.plan(case)
-    return case, plan.pack(list(integrate(session.model, plan.tasks, session.budget))), 0.0
+    found = integrate(session.model, [Task(*task) for task in plan.tasks.values()], session.budget)
+    return plan.pack(dict(zip(plan.tasks, found, strict=True)))
 
 
 # --- what suits a model --------------------------------------------------------------------------------------------------------------
@@ -256,9 +256,7 @@ def test_what_an_output_has() -> None:
 
 @pytest.mark.parametrize("target", ['choice:" doctor"," nurse guard"', 'choice:"A","B"', 'continuation:" doctor"', "next:1"])
 def test_readings_are_f_and_its_probability(target: str) -> None:
-    from lineal.engine.integrate import integrate
     from lineal.engine.removal import Subject, replaced, values
-    from lineal.methods.contract import Case
 
     session = Session(tiny_lm.llama(), target, None, Options())
     case: Case = session.case(PROMPTS[0])
@@ -267,7 +265,7 @@ def test_readings_are_f_and_its_probability(target: str) -> None:
         [replaced(Subject(case.encoded, case.end, case.end, with_probability(case.objective)), np.zeros(len(case.encoded), dtype=bool))],
         session.budget,
     )
-    assert f == pytest.approx(float(next(integrate(session.model, session.method.plan(case).tasks, session.budget)).f_end[0]), abs=1e-9)
+    assert f == pytest.approx(float(_outcome(session, case).integral.f_end[0]), abs=1e-9)
     unit = case.objective.units[0]
     assert p == pytest.approx(1 / (1 + np.exp(-f)) if unit == "log_odds" else np.exp(f), rel=1e-9)
 
@@ -402,7 +400,7 @@ def test_a_wrong_option_is_raised_and_no_text_is_left_out_for_it() -> None:
         raise ValueError("a bug of somebody's own")
 
     session = Session(fakes.FakeModel(fakes.smooth), "label:yes", None, Options())
-    session.objective = steps  # type: ignore[assignment]
+    session.preparation.objective = steps  # type: ignore[assignment]
     with pytest.raises(ValueError, match="a bug of somebody's own"):
         evaluation._readable(session, TEXTS)
     found = evaluate(

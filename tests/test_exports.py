@@ -46,11 +46,11 @@ def test_public_names() -> None:
 
 
 def test_verbs_stay_functions_after_their_modules_are_imported() -> None:
-    import lineal.verbs.session
+    import lineal.verbs.text
 
     assert callable(lineal.explain)
     assert callable(lineal.load)
-    assert lineal.explain is lineal.verbs.session.explain
+    assert lineal.explain is lineal.verbs.text.explain
 
 
 def test_the_verbs_list_every_option() -> None:

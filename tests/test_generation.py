@@ -16,6 +16,7 @@ from lineal.models.causal import CausalLM
 from lineal.prompts import Generation
 from lineal.quadrature import Adaptive
 from lineal.verbs.options import Options
+from lineal.verbs.prepare import Preparation
 from lineal.verbs.session import Session
 from tests import tiny_lm
 
@@ -124,7 +125,7 @@ def test_steps_that_converged_cost_no_further_backward_passes(model: CausalLM, m
             return asked
 
     monkeypatch.setattr(torch.autograd, "grad", counting)
-    monkeypatch.setattr(Session, "schedule_for", lambda self, *how: Recording(tol=5e-4, max_evaluations=1000))
+    monkeypatch.setattr(Preparation, "schedule_for", lambda self, *how: Recording(tol=5e-4, max_evaluations=1000))
     result = lineal.explain_generation(model, PROMPT, max_new_tokens=4, batch_tokens=100_000)
     assert result.converged
     assert wanted[0] == 4
@@ -235,8 +236,8 @@ def test_a_shared_prefix_gives_the_numbers_of_the_full_run(shared: CausalLM, tar
     options: dict[str, Any] = {"attribute": "wall takes years", "rule": "gauss:12"}
     session = Session(shared, target, None, Options(**options))
     with_cache = next(session.run([LONG]))
-    assert len(session.prefixes) == 1
-    assert all(prefix is not None and prefix.length >= 8 for prefix in session.prefixes.values())
+    assert len(session.preparation.prefixes) == 1
+    assert all(prefix is not None and prefix.length >= 8 for prefix in session.preparation.prefixes.values())
     without = lineal.explain(shared, LONG, target, share_prefix=False, **options)
     np.testing.assert_allclose(with_cache.scores, without.scores, atol=SAME)
     np.testing.assert_allclose(with_cache.f_baseline, without.f_baseline, atol=SAME)
@@ -255,12 +256,12 @@ def test_prompts_with_the_same_prefix_run_it_once(model: CausalLM) -> None:
     start = "You are a careful assistant. The claim says that the "
     session = Session(model, None, None, Options(attribute="doctor|nurse", rule="gauss:4"))
     list(session.run([start + "doctor works.", start + "nurse works."]))
-    assert len(session.prefixes) == 1
+    assert len(session.preparation.prefixes) == 1
 
 
 def test_a_long_generation_keeps_reverse_passes(monkeypatch: pytest.MonkeyPatch) -> None:
     measured: list[int] = []
-    monkeypatch.setattr("lineal.verbs.session.costs", lambda model, problem: measured.append(problem.k))
+    monkeypatch.setattr("lineal.verbs.prepare.costs", lambda model, problem: measured.append(problem.k))
     record = lineal.explain_generation(tiny_lm.llama(), "the man works as", continuation=" a doctor" * 20, rule="gauss:2")
     assert len(record.targets) >= 16
     assert measured == [], "tangent passes serve all steps or none"

@@ -223,7 +223,7 @@ def test_every_draw_is_a_word() -> None:
     allowed = {words.convert_tokens_to_ids(word) for word in (*tiny.WORDS, ".", ",", "!", "?")}
     case = Session(model, None, None, Options()).case("a film was good")
     moving = [i for i, moves in enumerate(case.moving) if moves]
-    drawn = [problem.path.at((0.0,))[0][moving] for problem, _ in lineal.methods.ExpectedGradients(samples=300).plan(case).tasks]
+    drawn = [problem.path.at((0.0,))[0][moving] for problem, _ in lineal.methods.ExpectedGradients(samples=300).plan(case).tasks.values()]
     for starts in (torch.stack(drawn), lineal.baselines.random_words(300).bind(model)(case.encoded)[:, moving]):
         ids = rows_of(model, starts.flatten(0, 1).detach())
         assert set(ids.tolist()) == allowed

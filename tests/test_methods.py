@@ -8,9 +8,12 @@ import torch
 
 import lineal
 from lineal import baselines, methods, targets
+from lineal.engine.integrate import Task, attempt
 from lineal.errors import OptionError
 from lineal.methods import METHODS
 from lineal.models.base import TextModel
+from lineal.verbs.options import Options
+from lineal.verbs.session import Session
 from tests import fakes, tiny
 from tests.honest import assert_keeps_its_word
 
@@ -164,3 +167,18 @@ def test_unknown_methods_and_settings_are_errors(name: str) -> None:
 def test_an_empty_list_of_baselines_is_an_error() -> None:
     with pytest.raises(OptionError, match="empty"):
         lineal.explain(fakes.FakeModel(fakes.linear), TEXT, baseline=[])
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_integrals_are_found_by_their_keys_not_by_their_places(name: str) -> None:
+    how = Options(method=f"{name}:steps=3:neighbours=5" if name.startswith("dig") else name)
+    session = Session(bert(), "label:L1", ["pad", "mask"], how)
+    case = session.case(TEXT)
+    plan = session.method.plan(case)
+    backwards = [Task(*task, key=key) for key, task in reversed(plan.tasks.items())]
+    found = {done.key: done.integral for done in attempt(session.model, backwards, session.budget)}
+    assert list(found) == list(reversed(plan.tasks))
+    outcome = plan.pack(found)
+    record = session.explain(TEXT)
+    np.testing.assert_allclose(outcome.integral.value, record.scores, atol=1e-12)
+    np.testing.assert_allclose(outcome.integral.f_start, record.f_baseline, atol=1e-12)

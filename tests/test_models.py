@@ -107,7 +107,7 @@ def test_only_wanted_positions_and_rows_of_the_head_are_computed() -> None:
     assert {shape[1] for shape in shapes} == {1}
     shapes.clear()
     session = Session(model, targets.next_token("doctor", unit="logit"), None, Options(rule="gauss:4"))
-    session.checked[1] = True
+    session.preparation.checked[1] = True
     next(session.run([TEXT]))
     assert shapes == [], "a logit multiplies with its own row of the head, not with the whole layer"
 

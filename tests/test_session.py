@@ -15,7 +15,8 @@ from lineal import targets
 from lineal.errors import InputError, MemoryLimitError, ModelError, OptionError
 from lineal.quadrature.contract import Integral
 from lineal.verbs.options import Options
-from lineal.verbs.session import Session, judged
+from lineal.verbs.pack import judged
+from lineal.verbs.session import Session
 from tests import fakes
 from tests.honest import assert_keeps_its_word
 

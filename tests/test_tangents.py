@@ -60,7 +60,7 @@ def test_many_outputs_of_one_text_take_the_cheapest_mode(monkeypatch: pytest.Mon
         return Costs(forward=1.0, backward=2.0, tangent=tangent, central=0.1)
 
     def explained(tangent: float, rows: int) -> np.ndarray:
-        monkeypatch.setattr("lineal.verbs.session.costs", lambda _, problem: (asked.append((problem.k, rows)), prices(tangent))[1])
+        monkeypatch.setattr("lineal.verbs.prepare.costs", lambda _, problem: (asked.append((problem.k, rows)), prices(tangent))[1])
         record = lineal.explain(model, TEXTS[0], targets.similar(vectors[:rows]), baseline="unk", rule="gauss:6")
         return record.scores
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from lineal.verbs.generation import explain_generation
     from lineal.verbs.interactions import explain_interactions
     from lineal.verbs.pair import explain_matches, explain_pair, explain_similarity
-    from lineal.verbs.session import explain, explain_many
+    from lineal.verbs.text import explain, explain_many
 
 __version__ = "0.1.0"
 
@@ -71,10 +71,10 @@ _LAZY = {
     "LinearProbe": "lineal.models",
     "compare": "lineal.verbs.comparison",
     "evaluate": "lineal.evaluation.run",
-    "explain": "lineal.verbs.session",
+    "explain": "lineal.verbs.text",
     "explain_generation": "lineal.verbs.generation",
     "explain_interactions": "lineal.verbs.interactions",
-    "explain_many": "lineal.verbs.session",
+    "explain_many": "lineal.verbs.text",
     "explain_matches": "lineal.verbs.pair",
     "explain_pair": "lineal.verbs.pair",
     "explain_similarity": "lineal.verbs.pair",

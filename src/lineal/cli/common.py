@@ -192,7 +192,7 @@ def announce_memory(model: Any) -> None:
     """Say on standard error how much memory a language model's explanation will take."""
     from lineal.engine.memory import measure
     from lineal.models.base import GENERATIVE
-    from lineal.verbs.session import BATCH_TOKENS
+    from lineal.verbs.prepare import BATCH_TOKENS
 
     if model.card.kind not in GENERATIVE:
         return

@@ -38,7 +38,7 @@ def pair(
     from lineal.evaluation.trust_pair import examine_pair
     from lineal.targets import spelling as specs
     from lineal.verbs.pair import explain_pair
-    from lineal.verbs.session import explain
+    from lineal.verbs.text import explain
 
     loaded = shared.load(model, PairAttribution, Attribution)
     first, second = common.read_text(a), common.read_text(b)

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -31,14 +32,23 @@ EXPECTED_POINTS = 32
 """What an integral is taken to need before it has asked for more."""
 
 
+class Task(NamedTuple):
+    """One integral to compute. key: what it is known by when it is done; None where the order says it."""
+
+    problem: Problem
+    schedule: Schedule
+    key: Any = None
+
+
 @dataclass(frozen=True)
 class Done:
-    """What became of one integral. found: the integral, or the error that ended it; other integrals go on.
+    """What became of one integral. key: its task's. found: the integral, or the error that ended it; other integrals go on.
 
     seconds: its share of the time of the batches it took part in, by rows × tokens, and what its own schedule took; shares of a batch add
     up to its time.
     """
 
+    key: Any
     found: Integral | Exception
     seconds: float
 
@@ -56,6 +66,7 @@ class Work:
 
     problem: Problem
     schedule: Schedule
+    key: Any = None
     ask: Ask | None = None
     answers: dict[tuple[bool, int], Answer] = field(default_factory=dict)
     found: Integral | Exception | None = None
@@ -141,9 +152,7 @@ class _Piece:
         return len(self.request.alphas)
 
 
-def integrate(
-    model: TextModel, tasks: Iterable[tuple[Problem, Schedule]], budget: Budget, on_points: OnPoints | None = None
-) -> Iterator[Integral]:
+def integrate(model: TextModel, tasks: Iterable[Task], budget: Budget, on_points: OnPoints | None = None) -> Iterator[Integral]:
     """Yield the integral of every task, in order; an integral that failed raises its error when its turn comes. See `attempt`."""
     for done in attempt(model, tasks, budget, on_points):
         yield done.integral
@@ -151,7 +160,7 @@ def integrate(
 
 def attempt(
     model: TextModel,
-    tasks: Iterable[tuple[Problem, Schedule]],
+    tasks: Iterable[Task],
     budget: Budget,
     on_points: OnPoints | None = None,
     answers: Evaluate | None = None,
@@ -185,7 +194,7 @@ def attempt(
             return
         while queue and queue[0].found is not None:
             first = queue.popleft()
-            yield Done(first.found, first.seconds)  # type: ignore[arg-type]
+            yield Done(first.key, first.found, first.seconds)  # type: ignore[arg-type]
         _round(model, _fitting(queue), budget, on_points, answers or evaluate)
 
 

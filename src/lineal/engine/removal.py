@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lineal.engine.field import Problem
-from lineal.engine.integrate import Budget, integrate
+from lineal.engine.integrate import Budget, Task, integrate
 from lineal.models.base import Encoded, TextModel
 from lineal.objectives.scores import Objective
 from lineal.objectives.wrap import Moved
@@ -78,7 +78,7 @@ REMOVALS: dict[str, Removal] = {"replace": replaced, "delete": deleted, "attenti
 
 def values(model: TextModel, problems: Iterable[Problem], budget: Budget) -> NDArray[np.float64]:
     """Return (n, k) F of many removals: one forward pass each, in full batches."""
-    return np.array([integral.f_start for integral in integrate(model, ((p, Ends(start_only=True)) for p in problems), budget)])
+    return np.array([integral.f_start for integral in integrate(model, (Task(p, Ends(start_only=True)) for p in problems), budget)])
 
 
 def _still(encoded: Encoded, embeds: Tensor, objective: Objective) -> Problem:

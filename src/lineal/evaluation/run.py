@@ -31,7 +31,8 @@ from lineal.records.attribution import Attribution
 from lineal.records.evaluation import Column, Evaluation
 from lineal.typed import listed
 from lineal.verbs.options import Options, options_from
-from lineal.verbs.session import Session, versions
+from lineal.verbs.pack import versions
+from lineal.verbs.session import Session
 
 DEFAULT_METHODS = ("ig", "dig-greedy", "dig-maxcount", "expected-gradients", "gradient-x-input", "occlusion", "random")
 LANGUAGE_METHODS = ("ig", "gradient-x-input", "occlusion", "random")
@@ -107,7 +108,7 @@ def evaluate(
     settings = {
         "lineal": versions()["lineal"],
         "model": f"{loaded.card.name} {loaded.card.fingerprint} {loaded.card.dtype}",
-        "target": spelled(reader.target),
+        "target": spelled(reader.preparation.target),
         "methods": ", ".join(column.name for column, _ in columns),
         "metrics": ", ".join(names),
         "removals": ", ".join(removals),

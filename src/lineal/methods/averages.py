@@ -8,15 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from lineal.engine.field import Problem
 from lineal.errors import OptionError
-from lineal.methods.contract import Case, Outcome, Plan, mean, worst
+from lineal.methods.contract import Case, Integrals, Outcome, Plan, mean, worst
 from lineal.methods.dig.neighbours import table
 from lineal.methods.local import check_seed, generator
 from lineal.models.vocabulary import drawable
 from lineal.paths import Straight
-from lineal.quadrature.contract import Integral, Schedule
-from lineal.quadrature.fixed import Ends
+from lineal.quadrature.contract import Integral
 from lineal.typed import check_fields
 
 MOST_SAMPLES = 10_000
@@ -57,12 +55,8 @@ class SmoothGradIG:
                 noise = torch.as_tensor(draws.standard_normal(tuple(case.end.shape)), device=case.end.device) * scale
                 paths.append(Straight(start, torch.where(moving, case.end + noise.to(case.end), case.end)))
 
-        def pack(integrals: Sequence[Integral]) -> Outcome:
-            integral, spread = mean(integrals)
-            note = f"Scores are the mean over {self.samples} noisy inputs, and F(text) is the mean of F over them."
-            return Outcome(integral, "straight, to noisy inputs", spread, (note,))
-
-        return Plan(case.averaged(paths), pack)
+        note = f"Scores are the mean over {self.samples} noisy inputs, and F(text) is the mean of F over them."
+        return case.averaged(paths, lambda integral, spread: Outcome(integral, "straight, to noisy inputs", spread, (note,)))
 
 
 @dataclass(frozen=True)
@@ -94,14 +88,10 @@ class ExpectedGradients:
             drawn = generator(case, self.seed).integers(0, len(words), (self.samples, len(case.encoded)))
             moving = torch.tensor(case.moving, device=case.end.device)[:, None]
             starts = torch.where(moving, table(case.model, words[drawn]).to(case.end), case.end)
+        source = "random words" if len(case.starts) == 1 else "the given baselines"
+        note = f"Scores are the mean over {len(starts)} baselines ({source})."
         paths = [Straight(start, case.end) for start in starts]
-
-        def pack(integrals: Sequence[Integral]) -> Outcome:
-            integral, spread = mean(integrals)
-            drawn = "random words" if len(case.starts) == 1 else "the given baselines"
-            return Outcome(integral, "straight", spread, (f"Scores are the mean over {len(paths)} baselines ({drawn}).",))
-
-        return Plan(case.averaged(paths), pack)
+        return case.averaged(paths, lambda integral, spread: Outcome(integral, "straight", spread, (note,)))
 
 
 @dataclass(frozen=True)
@@ -119,20 +109,17 @@ class SequentialIG:
 
     def plan(self, case: Case) -> Plan:
         """Return one integral per moving token and baseline, and F at both ends."""
-        tokens = np.flatnonzero(case.moving)
-        tasks: list[tuple[Problem, Schedule]] = [(case.problem(Straight(start, case.end)), Ends()) for start in case.starts]
-        for start in case.starts:
+        tokens, m = [int(i) for i in np.flatnonzero(case.moving)], len(case.starts)
+        tasks = case.ends
+        for b, start in enumerate(case.starts):
             for i in tokens:
                 alone = case.end.clone()
                 alone[i] = start[i]
                 path = Straight(alone, case.end)
-                tasks.append((case.problem(path), case.schedule(path)))
+                tasks["token", b, i] = (case.problem(path), case.schedule(path))
 
-        def pack(integrals: Sequence[Integral]) -> Outcome:
-            m, n = len(case.starts), len(tokens)
-            ends = integrals[:m]
-            joined = [_joined(end, integrals[m + j * n : m + (j + 1) * n]) for j, end in enumerate(ends)]
-            integral, spread = mean(joined)
+        def pack(found: Integrals) -> Outcome:
+            integral, spread = mean([_joined(found["ends", b], [found["token", b, i] for i in tokens]) for b in range(m)])
             return Outcome(integral, "straight, one token at a time", spread, (self.completeness,))
 
         return Plan(tasks, pack)

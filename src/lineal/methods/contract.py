@@ -1,12 +1,12 @@
 """How a method says what it wants computed. Knows no rule, no text, no model family.
 
-A method turns a `Case` (one text, ready to be explained) into a `Plan`: weighted integrals for the common loop, and a function that packs
-them into one `Outcome`. What is not an integral uses the same loop with a schedule of its own (`lineal.quadrature.fixed`).
+A method turns a `Case` (one text, ready to be explained) into a `Plan`: integrals for the common loop, each under a key, and a function
+that packs them into one `Outcome`. What is not an integral uses the same loop with a schedule of its own (`lineal.quadrature.fixed`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,10 +19,14 @@ from lineal.engine.tangents import Mode
 from lineal.models.base import Encoded, TextModel
 from lineal.models.causal import Prefix
 from lineal.objectives.scores import Objective
-from lineal.paths import Path
+from lineal.paths import Path, Straight
 from lineal.quadrature.contract import Integral, Schedule, Stop
+from lineal.quadrature.fixed import Ends
 
 Floats = NDArray[np.float64]
+Key = tuple[str | int, ...]
+"""What an integral is to its plan: ("path", 0), ("ends", 1), ("token", 0, 7), …"""
+Integrals = Mapping[Key, Integral]
 BLOCK = 64
 """Texts that a method with something to look up is given at a time."""
 
@@ -54,10 +58,21 @@ class Case:
     prefix: Prefix | None = None
     mode: Mode = Mode.REVERSE
 
-    def averaged(self, paths: Sequence[Path]) -> list[tuple[Problem, Schedule]]:
-        """Return an integral per path, for their mean: a mean can be smaller than its terms, so each of several gets half the tolerance."""
-        share = 1.0 if len(paths) == 1 else 0.5
-        return [(self.problem(path), self.schedule(path, share)) for path in paths]
+    def averaged(self, paths: Sequence[Path], outcome: Callable[[Integral, Floats | None], Outcome]) -> Plan:
+        """Return the plan for the mean over paths. outcome: what is made of the mean and its spread, see `mean`.
+
+        A mean can be smaller than its terms, so each of several integrals gets half the tolerance.
+        """
+        n, share = len(paths), 1.0 if len(paths) == 1 else 0.5
+        tasks: dict[Key, tuple[Problem, Schedule]] = {
+            ("path", i): (self.problem(path), self.schedule(path, share)) for i, path in enumerate(paths)
+        }
+        return Plan(tasks, lambda found: outcome(*mean([found["path", i] for i in range(n)])))
+
+    @property
+    def ends(self) -> dict[Key, tuple[Problem, Schedule]]:
+        """F at the text and at each baseline, no gradient."""
+        return {("ends", b): (self.problem(Straight(start, self.end)), Ends()) for b, start in enumerate(self.starts)}
 
     def problem(self, path: Path) -> Problem:
         """Return the integral of the objective along a path."""
@@ -76,10 +91,10 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Plan:
-    """Integrals to compute, in this order, and what to make of them."""
+    """Integrals to compute, each under a key of its own, and what to make of them once they are all there, under the same keys."""
 
-    tasks: Sequence[tuple[Problem, Schedule]]
-    pack: Callable[[Sequence[Integral]], Outcome]
+    tasks: Mapping[Key, tuple[Problem, Schedule]]
+    pack: Callable[[Integrals], Outcome]
 
 
 class Method(Protocol):

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lineal.methods.contract import Case, Outcome, Plan, mean
+from lineal.methods.contract import Case, Outcome, Plan
 from lineal.paths import Straight
-from lineal.quadrature.contract import Integral
 
 COMPLETE = "The scores add up to F(text) − F(baseline); the residual says how closely."
 
@@ -29,10 +27,5 @@ class IG:
     def plan(self, case: Case) -> Plan:
         """Return one straight integral per baseline."""
         paths = [Straight(start, case.end) for start in case.starts]
-        return Plan(case.averaged(paths), _pack)
-
-
-def _pack(integrals: Sequence[Integral]) -> Outcome:
-    integral, spread = mean(integrals)
-    notes = () if spread is None else (f"Scores are the mean over {len(integrals)} baselines.",)
-    return Outcome(integral, "straight", spread, notes)
+        notes = () if len(paths) == 1 else (f"Scores are the mean over {len(paths)} baselines.",)
+        return case.averaged(paths, lambda integral, spread: Outcome(integral, "straight", spread, notes))

@@ -15,7 +15,7 @@ from lineal.engine.field import Measure, Problem, inner
 from lineal.engine.removal import REMOVALS, Subject
 from lineal.engine.tangents import Mode
 from lineal.errors import OptionError
-from lineal.methods.contract import Case, Floats, Outcome, Plan
+from lineal.methods.contract import Case, Floats, Integrals, Key, Outcome, Plan
 from lineal.paths import Straight
 from lineal.quadrature.contract import Integral, Schedule, Stop
 from lineal.quadrature.fixed import Ends, Slope
@@ -95,20 +95,20 @@ class Occlusion:
 
     def plan(self, case: Case) -> Plan:
         """Return F without each moving token, for each baseline where it matters, and F at both ends."""
-        tokens, t = np.flatnonzero(case.moving), len(case.encoded)
+        tokens, t = [int(i) for i in np.flatnonzero(case.moving)], len(case.encoded)
         starts = case.starts if self.removal == "replace" else case.starts[:1]
-        tasks: list[tuple[Problem, Schedule]] = [(case.problem(Straight(start, case.end)), Ends()) for start in case.starts]
-        for start in starts:
+        tasks = case.ends
+        for b, start in enumerate(starts):
             subject = Subject(case.encoded, case.end, start, case.objective)
-            tasks += [(REMOVALS[self.removal](subject, np.arange(t) == i), Ends(start_only=True)) for i in tokens]
+            for i in tokens:
+                tasks["without", b, i] = (REMOVALS[self.removal](subject, np.arange(t) == i), Ends(start_only=True))
 
-        def pack(integrals: Sequence[Integral]) -> Outcome:
-            ends, without = integrals[: len(case.starts)], integrals[len(case.starts) :]
-            k = len(ends[0].f_end)
-            values = np.zeros((len(starts), k, t))
-            for j in range(len(starts)):
-                row = np.stack([i.f_start for i in without[j * len(tokens) : (j + 1) * len(tokens)]], axis=1)  # (k, moving)
-                values[j][:, tokens] = ends[0].f_end[:, None] - row
+        def pack(found: Integrals) -> Outcome:
+            ends = [found["ends", b] for b in range(len(case.starts))]
+            whole = ends[0].f_end  # (k,)
+            values = np.zeros((len(starts), len(whole), t))
+            for b in range(len(starts)):
+                values[b][:, tokens] = whole[:, None] - np.stack([found["without", b, i].f_start for i in tokens], axis=1)
             spread = values.std(axis=0, ddof=1) if len(values) > 1 else None
             return Outcome(_exact(values.mean(axis=0), ends), "none: one token at a time", spread, (self.completeness,))
 
@@ -136,13 +136,14 @@ class Random:
     def plan(self, case: Case) -> Plan:
         """Return F at both ends; the scores need no model."""
 
-        def pack(integrals: Sequence[Integral]) -> Outcome:
-            scale = np.abs(np.mean([i.f_end - i.f_start for i in integrals], axis=0)) / np.sqrt(sum(case.moving))
+        def pack(found: Integrals) -> Outcome:
+            ends = [found["ends", b] for b in range(len(case.starts))]
+            scale = np.abs(np.mean([end.f_end - end.f_start for end in ends], axis=0)) / np.sqrt(sum(case.moving))
             drawn = generator(case, self.seed).standard_normal((len(scale), len(case.moving)))
             value = np.where(case.moving, drawn * np.where(scale > 0, scale, 1.0)[:, None], 0.0)
-            return Outcome(_exact(value, integrals), "none", None, (self.completeness,))
+            return Outcome(_exact(value, ends), "none", None, (self.completeness,))
 
-        return Plan([(case.problem(Straight(start, case.end)), Ends()) for start in case.starts], pack)
+        return Plan(case.ends, pack)
 
 
 def check_seed(seed: int) -> None:
@@ -159,14 +160,16 @@ def generator(case: Case, seed: int) -> np.random.Generator:
 def _at_text(method: GradientTimesInput | Saliency, case: Case, measure: Measure) -> Plan:
     moving = torch.tensor(case.moving, device=case.end.device)[:, None]
     whole = Straight(torch.where(moving, 0.0, case.end), case.end)  # its velocity is the input itself
-    tasks: list[tuple[Problem, Schedule]] = [(replace(case.problem(whole), measure=measure, mode=Mode.REVERSE), Slope())]
-    tasks += [(case.problem(Straight(start, case.end)), Ends()) for start in case.starts]
+    tasks: dict[Key, tuple[Problem, Schedule]] = {
+        ("slope",): (replace(case.problem(whole), measure=measure, mode=Mode.REVERSE), Slope()),
+        **case.ends,
+    }
 
-    def pack(integrals: Sequence[Integral]) -> Outcome:
-        slope, ends = integrals[0], integrals[1:]
-        found = _exact(np.where(case.moving, slope.value, 0.0), ends)
-        found = Integral(found.value, slope.error, found.f_start, found.f_end, slope.evaluations, slope.stops)
-        return Outcome(found, "none: at the text", None, (method.completeness,))
+    def pack(found: Integrals) -> Outcome:
+        slope, ends = found["slope",], [found["ends", b] for b in range(len(case.starts))]
+        exact = _exact(np.where(case.moving, slope.value, 0.0), ends)
+        local = Integral(exact.value, slope.error, exact.f_start, exact.f_end, slope.evaluations, slope.stops)
+        return Outcome(local, "none: at the text", None, (method.completeness,))
 
     return Plan(tasks, pack)
 

@@ -23,7 +23,7 @@ from lineal.objectives.scores import Objective
 from lineal.prompts import Chat, Marked
 from lineal.records.attribution import Attribution
 from lineal.targets.language import Bound, Choice
-from lineal.verbs.session import explain_many
+from lineal.verbs.text import explain_many
 
 LABELS = ("pants-fire", "false", "barely-true", "half-true", "mostly-true", "true")
 """The six classes, from the worst to the best."""

@@ -10,7 +10,7 @@ from lineal.models import load
 from lineal.records.attribution import Attribution
 from lineal.typed import listed
 from lineal.verbs.generation import explain_generation
-from lineal.verbs.session import explain
+from lineal.verbs.text import explain
 
 DEFAULT_METHODS = ("ig", "dig-greedy", "dig-maxcount", "gradient-x-input", "occlusion", "random")
 

@@ -13,7 +13,7 @@ from lineal.prompts import Chat, Generation
 from lineal.records.attribution import Attribution
 from lineal.targets import Steps
 from lineal.verbs.options import Options, lists_options
-from lineal.verbs.session import explain
+from lineal.verbs.text import explain
 
 
 @lists_options

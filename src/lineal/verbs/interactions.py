@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from lineal.engine.field import Answer, Problem, Request, forward
-from lineal.engine.integrate import attempt
+from lineal.engine.integrate import Task, attempt
 from lineal.errors import OptionError
 from lineal.methods import Outcome
 from lineal.models import TextModel, load
@@ -29,6 +29,7 @@ from lineal.paths import Straight
 from lineal.quadrature.contract import Integral
 from lineal.records.interactions import Interactions
 from lineal.verbs.options import lists_options, options_from
+from lineal.verbs.pack import pack
 from lineal.verbs.session import Session
 
 SECOND = 4
@@ -48,7 +49,8 @@ def explain_interactions(model: Any, text: Any, target: Any = None, *, baseline:
     """
     if options.get("method", "ig") != "ig":
         raise OptionError(f"interactions are those of Integrated Gradients; leave out method={options['method']!r}")
-    session = Session(load(model), target, baseline, options_from(options))
+    asked = options_from(options)
+    session = Session(load(model), target, baseline, asked)
     begun = time.perf_counter()
     case = session.case(text)
     read = time.perf_counter() - begun
@@ -58,15 +60,16 @@ def explain_interactions(model: Any, text: Any, target: Any = None, *, baseline:
     if len(case.objective.branches) > 1:
         raise OptionError("interactions of a choice among continuations are not available; explain one continuation")
     problem = Problem(case.encoded, Straight(case.starts[0], case.end), case.objective, pairwise=True)
-    if session.options.batch_tokens is None:
+    if asked.batch_tokens is None:
         session.budget.tokens = max(1, session.budget.tokens // SECOND)
-    (done,) = attempt(session.model, [(problem, session.schedule_for(problem.path))], session.budget, answers=hessians)
+    tasks = [Task(problem, session.preparation.schedule_for(problem.path))]
+    (done,) = attempt(session.model, tasks, session.budget, answers=hessians)
     found = done.integral
     matrix = found.value.reshape(len(case.encoded), len(case.encoded))
     matrix = (matrix + matrix.T) / 2
     rows_only = Integral(matrix.sum(axis=1)[None], found.error, found.f_start, found.f_end, found.evaluations, found.stops)
     outcome = Outcome(rows_only, "straight", notes=("Scores are the row sums of the interactions.",))
-    record = session.pack(case, outcome, done.seconds + read)
+    record = pack(session.preparation, session.method, case, outcome, done.seconds + read)
     return Interactions(attribution=record, matrix=matrix, error=float(found.error[0]), stop=found.stops[0])
 
 

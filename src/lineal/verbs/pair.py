@@ -20,7 +20,7 @@ import torch
 from lineal import baselines, prompts, targets
 from lineal.engine.costs import Costs, costs
 from lineal.engine.field import Floats, Problem
-from lineal.engine.integrate import attempt
+from lineal.engine.integrate import Task, attempt
 from lineal.engine.tangents import Mode
 from lineal.errors import InputError, OptionError, listing
 from lineal.methods.contract import Case
@@ -37,7 +37,9 @@ from lineal.records.attribution import Attribution
 from lineal.records.pair import Matches, PairAttribution, Side
 from lineal.typed import check_fields, check_value
 from lineal.verbs.options import Options, check_known
-from lineal.verbs.session import Session, explain
+from lineal.verbs.pack import provenance
+from lineal.verbs.session import Session
+from lineal.verbs.text import explain
 
 Way = Literal["auto", "forward", "reverse", "central", "mixed"]
 
@@ -287,7 +289,7 @@ class Pairs:
         """Return the integral of each problem, and the seconds it took."""
         o = self.options
         tasks = [
-            (replace(problem, mode=mode), schedule(o.rule, tol, o.max_evaluations, (0.0, 1.0), True, session.epsilon))
+            Task(replace(problem, mode=mode), schedule(o.rule, tol, o.max_evaluations, (0.0, 1.0), True, session.preparation.epsilon))
             for problem in problems
         ]
         return [(done.integral, done.seconds) for done in attempt(session.model, tasks, session.budget)]
@@ -324,7 +326,7 @@ class Pairs:
             scale=parts.scale,
             notes=tuple(notes),
             warnings=tuple(f"Text {number}: {said}" for number, half in ((1, a), (2, b)) for said in half.problem.encoded.warnings),
-            **self.first.provenance(seconds),
+            **provenance(self.first.preparation, seconds),
         )
 
 

@@ -9,14 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lineal.engine.field import Problem
 from lineal.engine.tangents import Mode
 from lineal.errors import OptionError
-from lineal.methods.contract import Case, Outcome, Plan, mean
+from lineal.methods.contract import Case, Integrals, Key, Outcome, Plan, mean
 from lineal.methods.dig.anchors import Search
 from lineal.methods.dig.search import Strategy, monotonised, refined
 from lineal.methods.ig import COMPLETE
 from lineal.paths import Polyline
-from lineal.quadrature.contract import Integral, Stop
+from lineal.quadrature.contract import Integral, Schedule, Stop
 from lineal.quadrature.fixed import Vertices
 from lineal.typed import check_fields
 
@@ -72,7 +73,8 @@ class DIG:
     def plan(self, case: Case) -> Plan:
         """Return one integral per baseline along the path over words."""
         paths = [self.path(case, start) for start in case.starts]
-        return Plan(case.averaged(paths), self._pack)
+        said = paths[0].name
+        return case.averaged(paths, lambda integral, spread: Outcome(integral, said, spread))
 
     def path(self, case: Case, start: Tensor) -> Polyline:
         """Return the path from one baseline (t, d)."""
@@ -82,10 +84,6 @@ class DIG:
         vertices = case.end.repeat(len(points), 1, 1)  # (v, t, d)
         vertices[:, torch.as_tensor(moving, device=vertices.device)] = points
         return Polyline(vertices, f"over words ({self.strategy}, {self.steps} steps, {self.neighbours} neighbours)")
-
-    def _pack(self, integrals: Sequence[Integral]) -> Outcome:
-        integral, spread = mean(integrals)
-        return Outcome(integral, f"over words ({self.strategy}, {self.steps} steps, {self.neighbours} neighbours)", spread)
 
 
 @dataclass(frozen=True)
@@ -121,18 +119,19 @@ class BlogDIG:
 
     def plan(self, case: Case) -> Plan:
         """Return the mean gradient over the points of the path, per baseline."""
-        tasks = []
-        for start in case.starts:
+        tasks: dict[Key, tuple[Problem, Schedule]] = {}
+        for b, start in enumerate(case.starts):
             path = self.path(case, start)
-            problem = case.problem(path)
-            tasks.append((replace(problem, measure=total, mode=Mode.REVERSE), Vertices("right", breaks=path.breaks)))
+            problem = replace(case.problem(path), measure=total, mode=Mode.REVERSE)
+            tasks["path", b] = (problem, Vertices("right", breaks=path.breaks))
+        m, said = len(tasks), path.name
 
-        def pack(integrals: Sequence[Integral]) -> Outcome:
-            found, spread = mean(integrals)
-            k = len(found.stops)
-            value = np.where(case.moving, found.value, 0.0)
-            exact = Integral(value, np.zeros(k), found.f_start, found.f_end, found.evaluations, (Stop.CONVERGED,) * k)
-            return Outcome(exact, tasks[0][0].path.name, spread, (self.completeness,))
+        def pack(found: Integrals) -> Outcome:
+            average, spread = mean([found["path", b] for b in range(m)])
+            k = len(average.stops)
+            value = np.where(case.moving, average.value, 0.0)
+            exact = Integral(value, np.zeros(k), average.f_start, average.f_end, average.evaluations, (Stop.CONVERGED,) * k)
+            return Outcome(exact, said, spread, (self.completeness,))
 
         return Plan(tasks, pack)
 
