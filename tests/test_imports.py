@@ -36,7 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "models": LOW - {"metrics", "quadrature", "paths"},
     "prompts": {"errors", "typed", "records", "models"},
     "regions": {"errors", "records", "models", "prompts"},
-    "baselines": {"errors", "typed", "spellings", "models", "prompts"},
+    "baselines": {"errors", "typed", "spellings", "kept", "models", "prompts"},
     "targets": {"errors", "typed", "spellings", "objectives", "models"},
     "engine": LOW - {"metrics", "records"} | {"models"},
     "methods": LOW - {"metrics", "records"} | {"models", "engine"},

@@ -81,6 +81,7 @@ BASELINES = (
     "mask", "pad", "unk", "eos", "bos", "mean", "zero", "mask,pad", "mask,mask", "mask,", ",", "text:the film", "text:", "text:\x00",
     "text:\udcff", "text: ", "word:film", "word:", 'word:" "', "word:²", "word:zyx zyx", "random:2", "random:0", "random:²", "random:-1",
     "random:" + "9" * 30, "random:1000000000", "random:" + "9" * 5000, "nil", "", "\x1b[31m",
+    "alternatives:2", "alternatives:2:class", "alternatives:²",
     "counterfactual:the film", "counterfactual:", "counterfactual:\udcff",
     "counterfactual[by=letters]:the film", "counterfactual[alignment=[[1,1]]]:the film", "counterfactual[alignment=[[99,²]]]:the film",
 )  # fmt: skip

@@ -8,6 +8,7 @@ Default: the mask token where there is one (masked encoders were trained to read
 (see docs/baselines.md for the measurements).
 """
 
+from lineal.baselines.alternatives import Alternatives
 from lineal.baselines.contract import Baseline, Start, notes, still
 from lineal.baselines.draws import RandomWords, some_of
 from lineal.baselines.spelling import BASELINES, NAMED, resolve, spelling
@@ -31,11 +32,13 @@ from lineal.baselines.vectors import (
 )
 
 another_text, counterfactual, random_words, word, given = AnotherText, Counterfactual, RandomWords, Word, Given
+alternatives = Alternatives
 
 __all__ = [
     "BASELINES",
     "NAMED",
     "SPECIAL",
+    "Alternatives",
     "AnotherText",
     "Baseline",
     "Counterfactual",
@@ -47,6 +50,7 @@ __all__ = [
     "Start",
     "Word",
     "Zero",
+    "alternatives",
     "another_text",
     "bos",
     "counterfactual",

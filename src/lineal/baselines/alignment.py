@@ -45,12 +45,12 @@ def aligned(text: Encoded, other: Encoded, by: By) -> Alignment:
         return overlaid(text, other)
     pairs = []
     for here, there in _sides(text, other):
-        a, b = (_words(e, side) if by == "words" else [[i] for i in side] for e, side in ((text, here), (other, there)))
-        ours, theirs = ([tuple(e.ids[i] for i in word) for word in words] for e, words in ((text, a), (other, b)))
+        a, b = (words(e, side) if by == "words" else [[i] for i in side] for e, side in ((text, here), (other, there)))
+        ours, theirs = ([tuple(e.ids[i] for i in word) for word in of] for e, of in ((text, a), (other, b)))
         found: list[tuple[int, int]] = []
         for _, i, j, k, m in SequenceMatcher(None, ours, theirs, autojunk=False).get_opcodes():
             if j - i == m - k:
-                found += [pair for words in zip(a[i:j], b[k:m], strict=True) for pair in zip(*words, strict=False)]
+                found += [pair for both in zip(a[i:j], b[k:m], strict=True) for pair in zip(*both, strict=False)]
             else:
                 found += zip(chain(*a[i:j]), chain(*b[k:m]), strict=False)
         pairs.append(found)
@@ -95,7 +95,7 @@ def _joined(text: Encoded, pairs: Sequence[Sequence[tuple[int, int]]], other: En
     )
 
 
-def _words(encoded: Encoded, side: Sequence[int]) -> list[list[int]]:
+def words(encoded: Encoded, side: Sequence[int]) -> list[list[int]]:
     """Return the tokens of each word: a new one where the tokenizer says so, or behind white space."""
     words: list[list[int]] = []
     for i in side:

@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from lineal import spellings
+from lineal.baselines.alternatives import Alternatives
 from lineal.baselines.contract import Baseline
 from lineal.baselines.draws import RandomWords
 from lineal.baselines.texts import AnotherText, Counterfactual, Several
@@ -21,9 +22,9 @@ NAMED: dict[str, Baseline] = {baseline.name: baseline for baseline in (mask, pad
 def resolve(baseline: Any, model: TextModel) -> Baseline:
     """Return a baseline from None (the model's default), a name, a baseline, or several of them: a list, or "mask,pad" in one string.
 
-    Other spellings: "text:SOME WORDS", "counterfactual:TEXT", "word:WORD" (quotes keep a leading space), "token:ID", "random:8"; in a list
-    within one string those that hold words stand in quotes: 'mask,"text:SOME WORDS"'. A tensor stands for `Given`. model: read only where
-    `baseline` is None.
+    Other spellings: "text:SOME WORDS", "counterfactual:TEXT", "word:WORD" (quotes keep a leading space), "token:ID", "random:8",
+    "alternatives:8", "alternatives:8:class"; in a list within one string those that hold words stand in quotes: 'mask,"text:SOME WORDS"'.
+    A tensor stands for `Given`. model: read only where `baseline` is None.
 
     OptionError lists the names.
     """
@@ -97,6 +98,19 @@ def _samples(given: str) -> dict[str, Any]:
     return {"samples": int(given)}
 
 
+def _draws(given: str) -> dict[str, Any]:
+    count, _, proposer = given.partition(":")
+    if not spellings.NUMBER.fullmatch(count):
+        raise OptionError(f"the number of alternatives {count!r} is no number; write alternatives:8 or alternatives:8:class")
+    return {"samples": int(count), "proposer": proposer or None}
+
+
+def _written_draws(value: Alternatives) -> str | None:
+    if value.proposer is None:
+        return str(value.samples)
+    return f"{value.samples}:{value.proposer}" if isinstance(value.proposer, str) else None
+
+
 BASELINES: dict[str, Row] = {
     "text": Row(AnotherText, "text:SOME WORDS", "another text", spellings.text("text")),
     "pair": Row(AnotherText, 'pair:"ONE TEXT","ANOTHER"', "another pair of texts", Argument(("text",), _pair, _written_pair)),
@@ -112,6 +126,13 @@ BASELINES: dict[str, Row] = {
     ),
     "word": Row(Word, "word:WORD", "one word everywhere", spellings.token("word", ids=False)),
     "token": Row(Word, "token:ID", "one token everywhere", Argument(("word",), _id, lambda value: str(value.word))),
+    "alternatives": Row(
+        Alternatives,
+        "alternatives:8[:PROPOSER]",
+        "other words in each place, as a model or a rule proposes them",
+        Argument(("samples", "proposer"), _draws, _written_draws),
+        unit=None,
+    ),
     "random": Row(RandomWords, "random:8", "random words", Argument(("samples",), _samples, lambda value: str(value.samples))),
 }
 """One row per name that is not in `NAMED`. The first row that can spell a value is its spelling."""

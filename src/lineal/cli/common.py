@@ -46,8 +46,8 @@ BaselineName = Annotated[
     typer.Option(
         "--baseline",
         metavar="NAME",
-        help="mask, pad, unk, eos, bos, mean, zero, text:SOME WORDS, counterfactual:TEXT, word:WORD or random:8. Several are averaged: "
-        "give it again.",
+        help="mask, pad, unk, eos, bos, mean, zero, text:SOME WORDS, counterfactual:TEXT, word:WORD, random:8 or "
+        "alternatives:8. Several are averaged: give it again.",
         show_default="by model",
     ),
 ]

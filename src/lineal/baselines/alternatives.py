@@ -1,0 +1,202 @@
+"""Baselines in which every word is another one that could stand in its place, as a model or a rule proposes it."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lineal.baselines.alignment import words
+from lineal.baselines.classes import Classes, classes
+from lineal.baselines.contract import Start
+from lineal.baselines.draws import MOST_SAMPLES
+from lineal.baselines.vectors import default
+from lineal.errors import OptionError
+from lineal.kept import Kept
+from lineal.models import load
+from lineal.models.base import Encoded, TextModel
+from lineal.models.lease import lease
+from lineal.models.vocabulary import spell
+from lineal.typed import check_fields, check_seed
+
+Weights = NDArray[np.float64]
+Proposer = Callable[[Encoded, Sequence[int]], Weights]
+"""From a text and n places in it to (n, V) log weights of what could stand there; they need not be normalised."""
+ROWS = 16
+"""Masked copies of a text that are run together."""
+
+
+@dataclass(frozen=True)
+class Alternatives:
+    """`samples` baselines in which every word that moves is another one, drawn for its own place while all others stand as they are.
+
+    proposer: "model", what the explained model itself predicts there (a decoder from what comes before, in one forward pass; a masked model
+    with the word masked, one row per word); "class", any word of the same class (`lineal.baselines.classes`), equally likely; or a
+    masked-language model with the same tokenizer: a value or a name that `lineal.load` takes. None: the model itself where it predicts
+    words, else "class".
+
+    Only whole words are drawn, never special tokens and never the word itself: with the same space before them, of the same kind (letters,
+    digits, signs) and with the same capitals. Of a word of several tokens the first becomes another word, the others the model's
+    default baseline. Words with nothing to draw for them stay as they are. The same text and seed give the same draws. Words are drawn
+    independently, so a whole draw need not make sense.
+
+    With integrated gradients this is Expected Gradients over fluent words; occlusion gives each word's mean effect of being replaced. Cost:
+    an integral per sample, or with occlusion a forward pass per sample and token. Six draws are noisy: the spread says how much.
+    """
+
+    samples: int = 8
+    proposer: Any = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        check_fields(self)
+        check_seed(self.seed)
+        if not 1 <= self.samples <= MOST_SAMPLES:
+            raise OptionError(f"alternatives need at least one sample, not {self.samples}; at most {MOST_SAMPLES} are drawn")
+        if self.proposer is not None and not isinstance(self.proposer, str) and not hasattr(self.proposer, "card"):
+            raise OptionError(f"the proposer is {self.proposer!r}; give 'model', 'class', or a masked-language model")
+
+    @property
+    def name(self) -> str:
+        """How many, and who proposed them."""
+        by = self.proposer.card.name if hasattr(self.proposer, "card") else self.proposer
+        return f"{self.samples} × alternatives" + (f" by {by}" if by is not None else "")
+
+    def bind(self, model: TextModel) -> Start:
+        """Find the proposer. OptionError for a model that predicts no words, or reads texts otherwise than the explained one."""
+        by = self.proposer
+        if by is None:
+            by = "model" if model.card.kind in PREDICTS else "class"
+        known = classes(model)
+        if by == "class":
+            return _Drawn(model, self, known, known.kind, _equally(model), "words of the same class")
+        proposer = model if by == "model" else load(by) if isinstance(by, str) else by
+        if proposer.card.kind not in PREDICTS:
+            raise OptionError(
+                f"{proposer.card.name} is of kind {proposer.card.kind} and predicts no words; name a masked-language model as the "
+                "proposer, or take words of the same class: alternatives:8:class"
+            )
+        who = (
+            "what the model itself predicts in their places" if proposer is model else f"what {proposer.card.name} predicts in their places"
+        )
+        proposed = _next_words(model) if proposer is model and model.card.kind == "causal" else _masked_words(proposer, model, known)
+        return _Drawn(model, self, known, known.shape, proposed, who)
+
+
+PREDICTS = ("causal", "masked")
+"""Kinds of models that say which word could stand in a place."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Drawn:
+    """The draws of a text. codes: (V,) which tokens may stand for one another. who: proposed them, in words."""
+
+    model: TextModel
+    asked: Alternatives
+    known: Classes
+    codes: NDArray[np.int64]
+    propose: Proposer
+    who: str
+
+    def __call__(self, encoded: Encoded) -> Tensor:
+        ids, neutral = self.ids(encoded)
+        fill = default(self.model).bind(self.model)(encoded)
+        with torch.no_grad():
+            start = self.model.embed(torch.from_numpy(ids).to(self.model.device))  # (m, t, d)
+        return torch.where(torch.from_numpy(neutral).to(start.device)[:, None], fill.to(start), start)
+
+    def ids(self, encoded: Encoded) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Return (m, t) token ids, and (t,) at which of them the neutral token stands instead."""
+        return _draws.get(self, (encoded.texts, encoded.roles, tuple(encoded.ids)), lambda: self._made(encoded))
+
+    def _made(self, encoded: Encoded) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        drawn, neutral = np.tile(np.array(encoded.ids), (self.asked.samples, 1)), np.zeros(len(encoded), dtype=bool)
+        every = words(encoded, [i for i, segment in enumerate(encoded.segments) if segment >= 0])
+        able = [(word, self._able(encoded.ids[word[0]])) for word in every if all(encoded.roles[i] == "content" for i in word)]
+        able = [(word, ids) for word, ids in able if len(ids)]
+        random = np.random.default_rng([self.asked.seed, zlib.crc32("\0".join(encoded.texts).encode("utf-8", "surrogatepass"))])
+        proposed: Iterable[Weights] = self.propose(encoded, [word[0] for word, _ in able]) if able else ()
+        for (word, ids), weights in zip(able, proposed, strict=True):
+            ids = ids[np.isfinite(weights[ids])]
+            if len(ids):
+                share = np.exp(weights[ids] - weights[ids].max())
+                drawn[:, word[0]] = random.choice(ids, self.asked.samples, p=share / share.sum())
+                neutral[word[1:]] = True
+        return drawn, neutral
+
+    def _able(self, own: int) -> NDArray[np.int64]:
+        """Return the ids that may be drawn for a token: whole words of its code, less itself; none for what is no whole word."""
+        return np.flatnonzero((self.codes == self.codes[own]) & (np.arange(len(self.codes)) != own) & (self.codes >= 0))
+
+    def notes(self, encoded: Encoded) -> tuple[str, ...]:
+        drawn, neutral = self.ids(encoded)
+        changed = [i for i in range(len(encoded)) if (drawn[:, i] != encoded.ids[i]).any()]
+        shown = "; ".join(f"{self._spelled([encoded.ids[i]])} → {self._spelled(drawn[:3, i])}" for i in changed[:3])
+        same = sum(role == "content" for role in encoded.roles) - len(changed) - int(neutral.sum())
+        rest = (
+            f" Further tokens of words of several, which become {default(self.model).name}: {int(neutral.sum())}." if neutral.any() else ""
+        )
+        rest += f" Tokens without an alternative, which stay as they are: {same}." if same > 0 else ""
+        return (f"Baselines are {self.asked.samples} draws of other words, {self.who}{f' (as {shown})' if shown else ''}.{rest}",)
+
+    def _spelled(self, ids: Iterable[int]) -> str:
+        return ", ".join(dict.fromkeys(spell(self.model, int(i)).strip() for i in ids))
+
+
+_draws: Kept[Any, tuple[NDArray[np.int64], NDArray[np.bool_]]] = Kept(most=4)
+"""The last draws of a bound baseline: its starting points and its notes need the same ones."""
+
+
+def _equally(model: TextModel) -> Proposer:
+    return lambda encoded, places: np.zeros((len(places), model.vocabulary))
+
+
+def _next_words(model: TextModel) -> Proposer:
+    """A decoder: what it expects after what comes before; one forward pass. The first place has nothing before it, and nothing is drawn."""
+
+    def propose(encoded: Encoded, places: Sequence[int]) -> Weights:
+        before = torch.tensor([[max(i - 1, 0) for i in places]], device=model.device)
+        features = {name: value[None].to(model.device) for name, value in encoded.features.items()}
+        with lease(model.module), torch.no_grad():
+            logits = model.read(model.run(features, None, before), None)[0].double().cpu().numpy()
+        found = np.full((len(places), model.vocabulary), -np.inf)
+        found[:, : logits.shape[1]] = logits[:, : model.vocabulary]
+        found[[n for n, i in enumerate(places) if i == 0]] = -np.inf
+        return found
+
+    return propose
+
+
+def _masked_words(proposer: TextModel, model: TextModel, known: Classes) -> Proposer:
+    """A masked-language model, each place masked in turn: one row each. Its words are found in the explained model's vocabulary by name."""
+    names = proposer.tokenizer.convert_ids_to_tokens(list(range(min(proposer.vocabulary, len(proposer.tokenizer)))))
+    pairs = np.array([(i, known.ids[name]) for i, name in enumerate(names) if name in known.ids], dtype=np.int64).reshape(-1, 2)
+
+    def propose(encoded: Encoded, places: Sequence[int]) -> Weights:
+        theirs = proposer.encode(encoded.texts)
+        at = {(s, span): i for i, (s, span) in enumerate(zip(theirs.segments, theirs.offsets, strict=True))}
+        where = [at.get((encoded.segments[i], encoded.offsets[i])) for i in places]
+        if None in where or any(theirs.tokens[j] != encoded.tokens[i] for i, j in zip(places, where, strict=True) if j is not None):
+            raise OptionError(
+                f"{proposer.card.name} cuts the text into other tokens than {model.card.name}, so its words cannot be put in their places; "
+                "name a masked-language model with the same tokenizer, or take words of the same class: alternatives:8:class"
+            )
+        found = np.full((len(places), model.vocabulary), -np.inf)
+        for first in range(0, len(places), ROWS):
+            rows = [j for j in where[first : first + ROWS] if j is not None]
+            features = {name: value.repeat(len(rows), 1).to(proposer.device) for name, value in theirs.features.items()}
+            features["input_ids"][torch.arange(len(rows)), rows] = proposer.tokenizer.mask_token_id
+            positions = torch.tensor(rows, device=proposer.device)[:, None]
+            with lease(proposer.module), torch.no_grad():
+                weights = proposer.read(proposer.run(features, None, positions), None)[:, 0].double().cpu().numpy()
+            found[first : first + len(rows), pairs[:, 1]] = weights[:, pairs[:, 0]]
+        return found
+
+    return propose
