@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before transformers is imported: nothing may be fetched
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: a worker per core, here and in the processes that tests start
 
 import pytest
 import torch

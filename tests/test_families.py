@@ -20,7 +20,7 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("check", [pytest.param(check, marks=pytest.mark.slow) if check == "bfloat16" else check for check in CHECKS])
 @pytest.mark.parametrize(("family", "task"), RUN, ids=lambda v: getattr(v, "name", v))
 def test_family(family: Family, task: Task, check: str) -> None:
     CHECKS[check](family, task)

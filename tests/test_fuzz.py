@@ -69,6 +69,7 @@ def test_every_pool_of_values_belongs_to_an_option() -> None:
     assert set(commands.WEIGHTS) == set(commands.COMMANDS)
 
 
+@pytest.mark.slow
 def test_a_fixed_sample_brings_no_failure(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("LINEAL_CACHE", str(tmp_path))
     failed = [done for one in mixed(11, 60, workspace) if (done := cases.attempt(one)).failure]

@@ -154,6 +154,7 @@ def load_elsewhere(path: Path, times: int = 1) -> list[tuple[int, str, str]]:
     return [(process.returncode, *texts) for process, texts in zip(started, said, strict=True)]
 
 
+@pytest.mark.slow
 def test_two_processes_that_convert_at_once_both_succeed(tiny_file: Path, cache: Path) -> None:
     done = load_elsewhere(tiny_file, 2)
     assert [code for code, _, _ in done] == [0, 0], done
@@ -161,6 +162,7 @@ def test_two_processes_that_convert_at_once_both_succeed(tiny_file: Path, cache:
     assert len(list((cache / "gguf").iterdir())) == 1
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_clear_error(tiny_file: Path, cache: Path) -> None:
     cache.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", cache], capture_output=True, check=False).returncode:

@@ -137,6 +137,7 @@ def run(script: str, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen([sys.executable, "-c", script, *arguments], **pipes)
 
 
+@pytest.mark.slow
 def test_two_processes_on_one_cache_both_find_the_truth(cache: Path) -> None:
     racing = [run(RACE, step) for step in ("1", "-1")]
     for process in racing:
@@ -162,6 +163,7 @@ for _ in range(2):
 """
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_survived(cache: Path) -> None:
     cache.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", cache], capture_output=True, check=False).returncode:

@@ -35,6 +35,7 @@ def assert_equal_scores(ours: lineal.Attribution, theirs: np.ndarray) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")  # the peer's own deprecations
+@pytest.mark.slow
 def test_classifier_scores_equal_captums_at_equal_settings(shared: Path) -> None:
     model = lineal.load(str(shared / "models" / "minilm-movie-sentiment"), device="cpu")
     text = "A tepid first hour, but the ending is glorious."
@@ -59,6 +60,7 @@ def test_similarity_scores_equal_captums_at_equal_settings(minilm: TextModel) ->
 
 
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.slow
 def test_next_token_scores_equal_captums_at_equal_settings(smollm2: TextModel) -> None:
     ours = lineal.explain(smollm2, PROMPT, targets.next_token(unit="logit"), rule="gauss:50", baseline="eos")
     token = targets.token_id(smollm2, ours.targets[0])
