@@ -93,7 +93,7 @@ def measure(options: argparse.Namespace) -> None:
 
 
 @dataclass(frozen=True)
-class Same:
+class Same(targets.Target):
     """The same token for a prompt whatever stands in front of it."""
 
     tokens: dict[str, int]

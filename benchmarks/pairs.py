@@ -32,7 +32,9 @@ import torch
 import lineal
 from lineal import baselines
 from lineal.evaluation.pair_removal import pair_removal
-from lineal.models.base import Encoded, TextModel, answer
+from lineal.models.base import TextModel
+from lineal.models.encoded import Encoded
+from lineal.models.forward import answer
 from lineal.models.lease import lease
 from lineal.records.pair import PairAttribution
 

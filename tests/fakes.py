@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from lineal.engine.field import Request
 from lineal.engine.tangents import Mode
 from lineal.errors import InputError
-from lineal.models.base import Encoded, Head
+from lineal.models.base import Head, TextModel
+from lineal.models.encoded import Encoded
 from lineal.records.attribution import ModelCard
 
 WORDS = ("<pad>", "<mask>", "a", "tepid", "glorious", "mess", "of", "film", "not", "good", "bad", "the")
@@ -40,8 +41,11 @@ class FakeTokenizer:
         return " ".join(WORDS[i] for i in ids)
 
 
-class FakeModel:
+class FakeModel(TextModel):
     """answer: (n, t, d) embeddings and (n, t, 1) mask → (n, C). Kind "classifier" unless told otherwise."""
+
+    device = torch.device("cpu")
+    vocabulary = len(WORDS)
 
     def __init__(self, answer: Callable[[Tensor, Tensor], Tensor], labels: Sequence[str] = ("no", "yes"), kind: str = "classifier") -> None:
         self.module = nn.Embedding(len(WORDS), WIDTH, dtype=torch.float64)
@@ -52,8 +56,6 @@ class FakeModel:
         self.tokenizer = FakeTokenizer()
         self.head = Head(tuple(labels))
         self.card = ModelCard(name="fake", architecture="FakeModel", kind=kind, dtype="float64")
-        self.device = torch.device("cpu")
-        self.vocabulary = len(WORDS)
         self.batches: list[tuple[int, int]] = []
 
     def encode(self, texts: Sequence[str], truncate: bool = False) -> Encoded:

@@ -15,7 +15,7 @@ from lineal import baselines, targets
 from lineal.baselines.classes import classes
 from lineal.errors import OptionError
 from lineal.models import TextModel
-from lineal.models.base import answer
+from lineal.models.forward import answer
 from tests import tiny, tiny_lm
 from tests.families import FAMILIES
 

@@ -11,7 +11,7 @@ import torch
 import lineal
 from lineal import methods, targets
 from lineal.errors import OptionError
-from lineal.methods import DIG, contract
+from lineal.methods import DIG
 from lineal.methods.dig import anchors, neighbours
 from lineal.methods.dig.search import BASELINE, find_anchors, monotonised, refined
 from lineal.models.base import TextModel
@@ -252,7 +252,7 @@ def test_texts_together_take_the_paths_of_texts_alone(
         anchors._anchors.clear()
         session = Session(bert(), "label:L1", baseline, Options(method=method))
         cases = [session.case(text) for text in texts]
-        contract.prepare(session.method, cases)
+        session.method.prepare(cases)
         return [problem.path.vertices for case in cases for problem, _ in session.method.plan(case).tasks.values()]
 
     together = paths(MANY, "together")

@@ -15,8 +15,7 @@ import lineal
 from lineal import baselines, targets, views
 from lineal.errors import FidelityError, InputError, ModelError, OptionError
 from lineal.evaluation.stability import randomised
-from lineal.models.base import fingerprint
-from lineal.models.digests import spelled
+from lineal.models.card import fingerprint, spelled
 from lineal.models.probe import LinearProbe, save_probe
 from lineal.views.pair.terminal import to_text as pair_text
 from tests import tiny

@@ -25,7 +25,7 @@ from lineal.engine.costs import costs
 from lineal.methods.dig.method import DIG
 from lineal.models import LinearProbe, TextModel, load
 from lineal.models.attention import Mathematical
-from lineal.models.base import tokenise
+from lineal.models.encoded import tokenise
 from lineal.models.lease import hooked, lease
 from lineal.models.vocabulary import token_id
 from lineal.verbs.options import Options

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from copy import deepcopy
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,11 +15,14 @@ import lineal
 from lineal import targets
 from lineal.engine import memory
 from lineal.errors import FidelityError, InputError, ModelError, OptionError, TooLongError
-from lineal.models.base import check_fidelity, fingerprint
+from lineal.models.base import Around
+from lineal.models.card import fingerprint
 from lineal.models.causal import CausalLM
+from lineal.models.checks import check_fidelity
 from lineal.verbs.options import Options
 from lineal.verbs.session import Session
 from tests import tiny
+from tests.fakes import FakeModel, smooth
 from tests.honest import assert_keeps_its_word
 
 TEXT = "the tepid movie was a glorious mess."
@@ -268,3 +272,15 @@ def test_causality_a_decoders_first_position_is_held_and_can_be_released() -> No
     assert held.scores[0, 0] == 0.0
     assert free.roles[0] == "content"
     assert free.scores[0, 0] != 0.0
+
+
+def test_a_model_of_ones_own_inherits_what_it_does_not_say() -> None:
+    fake = FakeModel(smooth)
+    assert lineal.load(fake) is fake
+    assert (fake.network, fake.layers, fake.own({}), fake.reading()) == (fake.module, (), None, fake)
+    with pytest.raises(OptionError, match="prompt_name is for sentence encoders; fake is of kind classifier"):
+        fake.reading(prompt_name="query")
+    around = Around(fake)
+    assert (around.module, around.card, around.device, around.vocabulary) == (fake.module, fake.card, fake.device, fake.vocabulary)
+    with pytest.raises(OptionError, match="cannot explain a SimpleNamespace"):
+        lineal.load(SimpleNamespace(card=fake.card, encode=fake.encode, embed=fake.embed, run=fake.run, read=fake.read))

@@ -11,7 +11,7 @@ import torch
 import lineal
 from lineal import baselines, targets
 from lineal.models import TextModel
-from lineal.models.base import answer
+from lineal.models.forward import answer
 
 FLOAT32 = 1e-5  # relative to the largest score: two float32 implementations of one sum
 ENCODED = "I love Paris is my favourite goofy"

@@ -10,7 +10,7 @@ from lineal import targets
 from lineal.engine.costs import Costs, costs
 from lineal.engine.field import Problem, Request, evaluate
 from lineal.engine.tangents import Mode
-from lineal.models.base import answer
+from lineal.models.forward import answer
 from lineal.models.lease import lease
 from lineal.paths import Straight
 from lineal.verbs.pair import PairOptions, Pairs

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from lineal.errors import InputError, OptionError, listing
-from lineal.models.base import Encoded, Region, TextModel
+from lineal.models.base import TextModel
+from lineal.models.encoded import Encoded, Region
 from lineal.models.generative import Generative
 from lineal.records import group as regroup
 from lineal.records.attribution import Role
@@ -23,6 +24,7 @@ TEMPLATE, ANSWER, GENERATED = "template", "answer", "generated"
 MISSING = "the text is missing ({}); drop such rows first, as column.dropna() does"
 
 
+@runtime_checkable
 class Prompt(Protocol):
     """Something that a model can read as one prompt."""
 
@@ -120,7 +122,7 @@ class Chat:
 
     def read_by(self, model: TextModel, truncate: bool) -> Encoded:
         """Apply the template. Raises OptionError without one, InputError for broken messages or a template that rewrites them."""
-        if not isinstance(model, Generative) or not hasattr(model, "encode"):
+        if not isinstance(model, Generative):
             raise OptionError(f"messages are for chat models; {model.card.name} is of kind {model.card.kind}: pass a text")
         messages = [_checked(message, i) for i, message in enumerate(self.messages)]
         if not messages:
@@ -128,7 +130,7 @@ class Chat:
         text = rendered(model.tokenizer, messages, model.card.name)
         places = _places(text, messages)
         named = _regions(messages, places, [message["content"] for message in self.messages])
-        encoded = model.encode((text,), truncate, add_special=False)  # type: ignore[call-arg]
+        encoded = model.encode((text,), truncate, add_special=False)
         special = set(model.tokenizer.all_special_ids)
 
         def role(i: int) -> Role:
@@ -187,14 +189,14 @@ class Generation:
 def read(text: Any, model: TextModel, truncate: bool) -> Encoded:
     """Return a text, a pair of texts or a `Prompt` as the model reads it. Raises InputError for anything else."""
     check(text)
-    if hasattr(text, "read_by"):
-        return text.read_by(model, truncate)  # type: ignore[no-any-return]
+    if isinstance(text, Prompt):
+        return text.read_by(model, truncate)
     return model.encode((text,) if isinstance(text, str) else tuple(text), truncate)
 
 
 def check(text: Any) -> None:
     """Raise InputError, with the next step, unless this is a text, a pair of texts (a tuple or list of two) or a `Prompt`."""
-    if hasattr(text, "read_by"):
+    if isinstance(text, Prompt):
         return
     if isinstance(text, (tuple, list)) and not any(isinstance(part, int) for part in text):
         if not 1 <= len(text) <= 2:

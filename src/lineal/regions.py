@@ -10,7 +10,7 @@ from numbers import Integral
 from typing import Any
 
 from lineal.errors import InputError, OptionError
-from lineal.models.base import Encoded
+from lineal.models.encoded import Encoded
 from lineal.prompts import GENERATED, TEMPLATE
 from lineal.records import group as regroup
 

@@ -14,7 +14,6 @@ from lineal.baselines.draws import RandomWords, some_of
 from lineal.baselines.spelling import BASELINES, NAMED, resolve, spelling
 from lineal.baselines.texts import AnotherText, Counterfactual, Several
 from lineal.baselines.vectors import (
-    SPECIAL,
     Given,
     MeanEmbedding,
     SpecialToken,
@@ -37,7 +36,6 @@ alternatives = Alternatives
 __all__ = [
     "BASELINES",
     "NAMED",
-    "SPECIAL",
     "Alternatives",
     "AnotherText",
     "Baseline",

@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Literal
 
 from lineal.errors import InputError, OptionError
-from lineal.models.base import Encoded
+from lineal.models.encoded import Encoded
 
 By = Literal["words", "tokens"]
 Pairs = tuple[tuple[int, int | None], ...]

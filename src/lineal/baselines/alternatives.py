@@ -20,7 +20,8 @@ from lineal.baselines.vectors import default
 from lineal.errors import OptionError
 from lineal.kept import Kept
 from lineal.models import load
-from lineal.models.base import Encoded, TextModel
+from lineal.models.base import TextModel
+from lineal.models.encoded import Encoded
 from lineal.models.lease import lease
 from lineal.models.vocabulary import spell
 from lineal.typed import check_fields, check_seed
@@ -60,13 +61,13 @@ class Alternatives:
         check_seed(self.seed)
         if not 1 <= self.samples <= MOST_SAMPLES:
             raise OptionError(f"alternatives need at least one sample, not {self.samples}; at most {MOST_SAMPLES} are drawn")
-        if self.proposer is not None and not isinstance(self.proposer, str) and not hasattr(self.proposer, "card"):
+        if self.proposer is not None and not isinstance(self.proposer, str) and not isinstance(self.proposer, TextModel):
             raise OptionError(f"the proposer is {self.proposer!r}; give 'model', 'class', or a masked-language model")
 
     @property
     def name(self) -> str:
         """How many, and who proposed them."""
-        by = self.proposer.card.name if hasattr(self.proposer, "card") else self.proposer
+        by = self.proposer.card.name if isinstance(self.proposer, TextModel) else self.proposer
         return f"{self.samples} × alternatives" + (f" by {by}" if by is not None else "")
 
     def bind(self, model: TextModel) -> Start:

@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
-from lineal.models.base import Encoded, TextModel
+from lineal.models.base import TextModel
+from lineal.models.encoded import Encoded
 
 Start = Callable[[Encoded], Tensor]
 
 
+class Noted(ABC):
+    """A start that says more of a text than where its path begins."""
+
+    @abstractmethod
+    def __call__(self, encoded: Encoded) -> Tensor:
+        """Return the starting embeddings of a text."""
+
+    @abstractmethod
+    def notes(self, encoded: Encoded) -> tuple[str, ...]:
+        """Return sentences for the record of this text."""
+
+    def still(self, encoded: Encoded) -> frozenset[int]:
+        """Return the tokens of a text that do not move; all do unless a start says otherwise."""
+        return frozenset()
+
+
+@runtime_checkable
 class Baseline(Protocol):
     """Names a starting point; `bind` prepares it once for a model."""
 
@@ -31,13 +50,12 @@ class Baseline(Protocol):
 
 def notes(start: Start, encoded: Encoded) -> tuple[str, ...]:
     """Return what readers must know about a starting point for this text."""
-    return getattr(start, "notes", lambda _: ())(encoded)
+    return start.notes(encoded) if isinstance(start, Noted) else ()
 
 
 def still(start: Start, encoded: Encoded) -> frozenset[int]:
     """Return the tokens at which a starting point is the text itself, and which are held for it."""
-    found: frozenset[int] = getattr(start, "still", lambda _: frozenset())(encoded)
-    return found
+    return start.still(encoded) if isinstance(start, Noted) else frozenset()
 
 
 def vector(model: TextModel, token: int) -> Tensor:

@@ -11,7 +11,8 @@ from torch import Tensor
 from lineal.baselines.contract import Start
 from lineal.baselines.texts import AnotherText, Several
 from lineal.errors import OptionError
-from lineal.models.base import Encoded, TextModel
+from lineal.models.base import TextModel
+from lineal.models.encoded import Encoded
 from lineal.models.vocabulary import drawable
 from lineal.typed import check_fields, check_seed, check_value, listed
 

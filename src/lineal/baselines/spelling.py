@@ -39,9 +39,9 @@ def resolve(baseline: Any, model: TextModel) -> Baseline:
         return _spelled(baseline)
     if isinstance(baseline, Tensor):
         return Given(baseline)
-    if not hasattr(baseline, "bind"):
+    if not isinstance(baseline, Baseline):
         raise OptionError(f"a baseline is a name ({listing(NAMED)}) or a value of lineal.baselines, not {type(baseline).__name__}")
-    return baseline  # type: ignore[no-any-return]
+    return baseline
 
 
 def spelling(baseline: Baseline) -> str:

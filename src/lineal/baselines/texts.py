@@ -13,10 +13,11 @@ from torch import Tensor
 
 from lineal import prompts
 from lineal.baselines.alignment import HELD, Alignment, By, Pairs, aligned, given, kept, overlaid
-from lineal.baselines.contract import Baseline, Start, notes, still
+from lineal.baselines.contract import Baseline, Noted, Start, notes, still
 from lineal.baselines.vectors import default
 from lineal.errors import InputError, OptionError, listing
-from lineal.models.base import Encoded, TextModel
+from lineal.models.base import TextModel
+from lineal.models.encoded import Encoded
 from lineal.models.vocabulary import spell
 from lineal.typed import check_fields, listed
 
@@ -40,7 +41,7 @@ class Several:
 
 
 @dataclass(frozen=True)
-class _AllOf:
+class _AllOf(Noted):
     starts: Sequence[Start]
 
     def __call__(self, encoded: Encoded) -> Tensor:
@@ -83,7 +84,7 @@ class AnotherText:
 
 
 @dataclass(frozen=True)
-class _Laid:
+class _Laid(Noted):
     """A text laid over another. filler, fill: what stands where the other text has nothing."""
 
     model: TextModel

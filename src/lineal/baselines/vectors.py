@@ -10,10 +10,9 @@ from torch import Tensor
 
 from lineal.baselines.contract import Baseline, Start, repeat, vector
 from lineal.errors import OptionError, listing
-from lineal.models.base import Encoded, TextModel
-from lineal.models.vocabulary import token_id
-
-SPECIAL = ("mask", "pad", "unk", "eos", "bos")
+from lineal.models.base import TextModel
+from lineal.models.encoded import Encoded
+from lineal.models.vocabulary import SPECIAL, special_tokens, token_id
 
 
 @dataclass(frozen=True)
@@ -24,10 +23,10 @@ class SpecialToken:
 
     def bind(self, model: TextModel) -> Start:
         """Look the token up; OptionError lists the tokens there are."""
-        token = getattr(model.tokenizer, f"{self.name}_token_id", None)
-        if token is None:
-            has = [name for name in SPECIAL if getattr(model.tokenizer, f"{name}_token_id", None) is not None]
-            raise OptionError(f"{model.card.name} has no {self.name} token; baselines it has: {listing([*has, 'mean', 'zero'])}")
+        tokens = special_tokens(model.tokenizer)
+        if self.name not in tokens:
+            raise OptionError(f"{model.card.name} has no {self.name} token; baselines it has: {listing([*tokens, 'mean', 'zero'])}")
+        token = tokens[self.name]
         return lambda encoded: repeat(vector(model, token), encoded)
 
 
@@ -107,7 +106,7 @@ zero = Zero()
 
 def default(model: TextModel) -> Baseline:
     """Return the measured choice for a model: mask where the tokenizer has one, else the mean vocabulary embedding."""
-    return mask if getattr(model.tokenizer, "mask_token_id", None) is not None else mean
+    return mask if "mask" in special_tokens(model.tokenizer) else mean
 
 
 def mean_embedding(model: TextModel, block: int = 8192) -> Tensor:

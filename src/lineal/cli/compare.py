@@ -42,8 +42,8 @@ def compare(
     from lineal import targets, views
     from lineal.evaluation.trust import examine
     from lineal.prompts import Generation
-    from lineal.targets import Steps
     from lineal.targets import spelling as specs
+    from lineal.targets.language import Steps
     from lineal.verbs.comparison import compare as run
 
     common.check_out(out, only=(".html",))

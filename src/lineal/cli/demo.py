@@ -79,14 +79,14 @@ def _similarity() -> Attribution:
     import lineal
     from lineal import targets
 
-    return lineal.explain(_encoder(), ANSWER, targets.Similar(QUESTION))
+    return lineal.explain(_encoder(), ANSWER, targets.similar(QUESTION))
 
 
 def _label() -> Attribution:
     import lineal
     from lineal import targets
 
-    return lineal.explain("sentiment", REVIEW, targets.Label("POSITIVE"))
+    return lineal.explain("sentiment", REVIEW, targets.label("POSITIVE"))
 
 
 def _next_word() -> Attribution:

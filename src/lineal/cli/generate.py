@@ -35,7 +35,7 @@ def generate(
     --out FILE.html writes a page (point at a generated word to see its sources), FILE.png or FILE.svg a heat map, FILE.json the record.
     """
     from lineal.prompts import Chat, Generation
-    from lineal.targets import Steps
+    from lineal.targets import steps
     from lineal.verbs.generation import explain_generation
 
     common.check_out(delivery.out, Attribution)
@@ -53,5 +53,5 @@ def generate(
 
         same = Generation(given, max_new_tokens, continuation, hold_generated)
         how = {"baseline": baseline, **integration, "record": record}
-        panels = common.examined([same], lambda one: examine(loaded, one, Steps(unit), **how)[1], quiet=delivery.as_json)
+        panels = common.examined([same], lambda one: examine(loaded, one, steps(unit), **how)[1], quiet=delivery.as_json)
     common.deliver(record, panels=panels, **groups.settings(delivery))

@@ -12,7 +12,8 @@ from torch import Tensor
 from lineal.engine.field import Floats, Problem, Request, evaluate
 from lineal.engine.tangents import Mode
 from lineal.kept import Kept
-from lineal.models.base import TextModel, is_out_of_memory
+from lineal.models.base import TextModel
+from lineal.models.forward import is_out_of_memory
 from lineal.models.lease import lease
 from lineal.paths import Path
 

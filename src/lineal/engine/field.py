@@ -20,8 +20,10 @@ from torch import Tensor
 
 from lineal.engine.tangents import Mode, along_tokens
 from lineal.errors import ModelError
-from lineal.models.base import Encoded, TextModel, differentiable
+from lineal.models.base import TextModel
 from lineal.models.causal import Prefix
+from lineal.models.checks import differentiable
+from lineal.models.encoded import Encoded
 from lineal.objectives.scores import Branches, Objective
 from lineal.paths import Path
 

@@ -16,7 +16,8 @@ import torch
 from lineal.engine.field import Answer, Evaluate, Problem, Request, checked, evaluate, size
 from lineal.engine.memory import can_recompute
 from lineal.errors import MemoryLimitError, ModelError
-from lineal.models.base import TextModel, is_out_of_memory
+from lineal.models.base import TextModel
+from lineal.models.forward import is_out_of_memory
 from lineal.models.lease import lease
 from lineal.quadrature.contract import Ask, Integral, Schedule
 

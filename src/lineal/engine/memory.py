@@ -15,7 +15,9 @@ from torch.utils._pytree import tree_leaves
 
 from lineal.errors import MemoryLimitError
 from lineal.kept import Kept
-from lineal.models.base import TextModel, differentiable, is_out_of_memory
+from lineal.models.base import TextModel
+from lineal.models.checks import differentiable
+from lineal.models.forward import is_out_of_memory
 from lineal.models.lease import layers, lease
 
 PROBE, ROWS, READ = 16, 3, 4

@@ -16,7 +16,8 @@ from torch import Tensor
 
 from lineal.engine.field import Problem
 from lineal.engine.integrate import Budget, Task, integrate
-from lineal.models.base import Encoded, TextModel
+from lineal.models.base import TextModel
+from lineal.models.encoded import Encoded
 from lineal.objectives.scores import Objective
 from lineal.objectives.wrap import Moved
 from lineal.paths import Straight

@@ -6,7 +6,9 @@ Readings are objectives made of the explained one. They are only ever evaluated,
 from __future__ import annotations
 
 from lineal.metrics.catalogue import Need
-from lineal.models.base import Encoded, TextModel, answer
+from lineal.models.base import TextModel
+from lineal.models.encoded import Encoded
+from lineal.models.forward import answer
 from lineal.objectives.scores import Objective
 from lineal.objectives.wrap import Beside, Hellinger, Probability, root_probabilities
 

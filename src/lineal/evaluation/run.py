@@ -25,7 +25,8 @@ from lineal.evaluation.stability import randomised
 from lineal.metrics import catalogue
 from lineal.models import load
 from lineal.models.base import GENERATIVE, TextModel
-from lineal.models.digests import spelled
+from lineal.models.card import spelled
+from lineal.models.vocabulary import special_tokens
 from lineal.objectives.scores import Objective
 from lineal.records.attribution import Attribution
 from lineal.records.evaluation import Column, Evaluation
@@ -146,8 +147,7 @@ def default_removals(model: TextModel) -> tuple[str, str]:
     """
     if model.card.kind in GENERATIVE:
         return "delete", "attention"
-    there = (name for name in ("mask", "pad", "unk") if getattr(model.tokenizer, f"{name}_token_id", None) is not None)
-    fill = next(there, None)
+    fill = next((name for name in ("mask", "pad", "unk") if name in special_tokens(model.tokenizer)), None)
     return "delete", "attention" if fill is None else f"replace:{fill}"
 
 

@@ -59,7 +59,7 @@ def randomised(model: TextModel, seed: int = 0) -> TextModel:
     words = {id(layer.weight) for layer in tables if layer.num_embeddings == model.vocabulary}
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        parts = (changed.module, *getattr(changed, "layers", ()))
+        parts = (changed.module, *changed.layers)
         for parameter in (parameter for part in parts for parameter in part.parameters()):
             if parameter.dim() < 2 or parameter.numel() < 2 or id(parameter) in words:
                 continue

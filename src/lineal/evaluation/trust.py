@@ -21,6 +21,7 @@ from lineal.methods import Case
 from lineal.metrics import spearman
 from lineal.metrics.curves import GRID, count, ranking
 from lineal.models import load
+from lineal.models.vocabulary import special_tokens
 from lineal.objectives.scores import Objective
 from lineal.objectives.wrap import Beside, Combined
 from lineal.records.attribution import Attribution
@@ -57,7 +58,7 @@ def examine(
 ) -> tuple[Attribution, Trust]:
     """Return the explanation of a text and the five checks of it.
 
-    Arguments as in `lineal.explain`; text may be a `lineal.prompts.Generation`, with a target `lineal.targets.Steps`. record: the
+    Arguments as in `lineal.explain`; text may be a `lineal.prompts.Generation`, with a target `lineal.targets.steps`. record: the
     explanation, if it is there already. The target found for the text (the predicted label, the likeliest token, what was generated) is
     kept in every check. Of several outputs one is examined, as `Trust.about` says: the sum over all steps of a generation in
     log-probabilities, which is that of the whole continuation, and for it only tokens of the prompt; else the output with the largest
@@ -224,5 +225,5 @@ def _two(value: float) -> str:
 
 def other_baseline(model: Any, used: str) -> str:
     """Return the name of a baseline to compare with."""
-    has = [name for name in ("mask", "pad", "mean") if name == "mean" or getattr(model.tokenizer, f"{name}_token_id", None) is not None]
+    has = [name for name in ("mask", "pad", "mean") if name == "mean" or name in special_tokens(model.tokenizer)]
     return next(name for name in has if name != used) if used in baselines.NAMED else has[0]

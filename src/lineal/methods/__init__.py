@@ -48,9 +48,9 @@ def resolve(method: Any) -> Method:
         if len(dict(given)) < len(given):
             raise OptionError(f"{method!r} says a setting twice; say it once")
         return METHODS[name](**dict(given)) if settings else usual
-    if not hasattr(method, "plan"):
+    if not isinstance(method, Method):
         raise OptionError(f"a method is a name ({listing(METHODS)}) or a value of lineal.methods, not {type(method).__name__}")
-    return method  # type: ignore[no-any-return]
+    return method
 
 
 def spelling(method: Method) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from lineal.errors import OptionError
-from lineal.methods.contract import Case, Integrals, Outcome, Plan, mean, worst
+from lineal.methods.contract import Case, Integrals, Method, Outcome, Plan, mean, worst
 from lineal.methods.dig.neighbours import table
 from lineal.methods.local import check_seed, generator
 from lineal.models.vocabulary import drawable
@@ -22,7 +22,7 @@ MOST_SAMPLES = 10_000
 
 
 @dataclass(frozen=True)
-class SmoothGradIG:
+class SmoothGradIG(Method):
     """Mean of Integrated Gradients over noisy inputs x + ε (SmoothGrad; Smilkov et al. 2017), with the spread per token.
 
     Complete for the noisy inputs: Σ_i scores = mean F(x + ε) − F(x'); the record's F(text) is that mean, not F of the text itself.
@@ -60,7 +60,7 @@ class SmoothGradIG:
 
 
 @dataclass(frozen=True)
-class ExpectedGradients:
+class ExpectedGradients(Method):
     """Mean of Integrated Gradients over baselines drawn at random (Erion et al. 2021), each computed to half of `tol`.
 
     Complete: Σ_i scores = F(text) − mean F(baselines). With several baselines given, these are used; otherwise `samples` baselines of
@@ -95,7 +95,7 @@ class ExpectedGradients:
 
 
 @dataclass(frozen=True)
-class SequentialIG:
+class SequentialIG(Method):
     """One integral per token, with all other tokens at the text (Enguehard, Findings of ACL 2023).
 
     NOT complete as a whole: each score is complete for its own token, so it *equals* leave-one-out with the baseline token,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,9 @@ from torch import Tensor
 
 from lineal.engine.field import Problem
 from lineal.engine.tangents import Mode
-from lineal.models.base import Encoded, TextModel
+from lineal.models.base import TextModel
 from lineal.models.causal import Prefix
+from lineal.models.encoded import Encoded
 from lineal.objectives.scores import Objective
 from lineal.paths import Path, Straight
 from lineal.quadrature.contract import Integral, Schedule, Stop
@@ -28,7 +29,7 @@ Key = tuple[str | int, ...]
 """What an integral is to its plan: ("path", 0), ("ends", 1), ("token", 0, 7), …"""
 Integrals = Mapping[Key, Integral]
 BLOCK = 64
-"""Texts that a method with something to look up is given at a time."""
+"""Texts at a time of a method that has something to look up for all of them."""
 
 
 class ScheduleFor(Protocol):
@@ -97,8 +98,9 @@ class Plan:
     pack: Callable[[Integrals], Outcome]
 
 
+@runtime_checkable
 class Method(Protocol):
-    """A way to give each token a score. A value: two equal methods give equal numbers."""
+    """A way to give each token a score. A value: two equal methods give equal numbers. One's own inherits from this class."""
 
     @property
     def name(self) -> str:
@@ -120,20 +122,18 @@ class Method(Protocol):
         """One sentence for readers: what the scores add up to."""
         ...
 
+    @property
+    def block(self) -> int:
+        """How many texts `prepare` is best given at a time."""
+        return 1
+
+    def prepare(self, cases: Sequence[Case]) -> None:
+        """Look up what all texts of a block need, before their plans are made; most methods need nothing."""
+        return
+
     def plan(self, case: Case) -> Plan:
         """Return what to compute for one text. Raises OptionError when the method does not fit the case."""
         ...
-
-
-def prepare(method: Method, cases: Sequence[Case]) -> None:
-    """Let a method with something to look up for all texts of a block do so, before their plans are made."""
-    if hasattr(method, "prepare") and cases:
-        method.prepare(cases)
-
-
-def block_size(method: Method) -> int:
-    """Return how many texts `prepare` is best given at a time."""
-    return BLOCK if hasattr(method, "prepare") else 1
 
 
 def mean(integrals: Sequence[Integral]) -> tuple[Integral, Floats | None]:

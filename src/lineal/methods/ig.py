@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lineal.methods.contract import Case, Outcome, Plan
+from lineal.methods.contract import Case, Method, Outcome, Plan
 from lineal.paths import Straight
 
 COMPLETE = "The scores add up to F(text) − F(baseline); the residual says how closely."
 
 
 @dataclass(frozen=True)
-class IG:
+class IG(Method):
     """Integrated Gradients (Sundararajan, Taly & Yan, ICML 2017, eq. 1), averaged when there are several baselines.
 
     Complete: Σ_i scores = F(text) − F(baseline), with the mean of F over the baselines when there are several. With baselines drawn from

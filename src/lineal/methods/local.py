@@ -15,7 +15,7 @@ from lineal.engine.field import Measure, Problem, inner
 from lineal.engine.removal import REMOVALS, Subject
 from lineal.engine.tangents import Mode
 from lineal.errors import OptionError
-from lineal.methods.contract import Case, Floats, Integrals, Key, Outcome, Plan
+from lineal.methods.contract import Case, Floats, Integrals, Key, Method, Outcome, Plan
 from lineal.paths import Straight
 from lineal.quadrature.contract import Integral, Schedule, Stop
 from lineal.quadrature.fixed import Ends, Slope
@@ -23,7 +23,7 @@ from lineal.typed import check_fields
 
 
 @dataclass(frozen=True)
-class GradientTimesInput:
+class GradientTimesInput(Method):
     """⟨∂F/∂x_i, x_i⟩ at the text: the first-order guess of what zeroing a token would do. One gradient; no baseline is used.
 
     NOT complete, except for functions homogeneous of degree 1 in the embeddings. Saturated outputs have small gradients, so small scores.
@@ -40,7 +40,7 @@ class GradientTimesInput:
 
 
 @dataclass(frozen=True)
-class Saliency:
+class Saliency(Method):
     """‖∂F/∂x_i‖₂ at the text: how sharply F reacts to a token, without a sign. One gradient; no baseline is used.
 
     NOT complete: all scores are positive or zero.
@@ -62,18 +62,18 @@ def norm(grad: Tensor, velocity: Tensor) -> Tensor:
     return lengths
 
 
-Operator = Literal["replace", "delete", "attention"]
+RemovalName = Literal["replace", "delete", "attention"]
 
 
 @dataclass(frozen=True)
-class Occlusion:
+class Occlusion(Method):
     """Leave-one-out: F(text) − F(text without token i). One forward pass per moving token, no gradient.
 
     removal: "replace" (by the baseline's embedding), "delete" (what follows closes up), or "attention" (nobody attends to the token).
     NOT complete: what two tokens do together is counted for both or for neither. With "replace" its scores equal those of sequential IG.
     """
 
-    removal: Operator = "replace"
+    removal: RemovalName = "replace"
     adds_up: bool = False
     completeness: str = (
         "Leave-one-out changes one token at a time: what tokens do together is counted twice or not at all, so scores need not add up."
@@ -116,7 +116,7 @@ class Occlusion:
 
 
 @dataclass(frozen=True)
-class Random:
+class Random(Method):
     """Standard normal scores, scaled to the size of F(text) − F(baseline): the control every method must beat.
 
     The same text always gets the same scores; `seed` gives others. No gradient, two forward passes for F. NOT complete.

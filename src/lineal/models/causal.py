@@ -10,7 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from lineal.errors import FidelityError
-from lineal.models.base import FIDELITY, Encoded, card, entered, tokenise
+from lineal.models.base import entered
+from lineal.models.card import card
+from lineal.models.checks import FIDELITY
+from lineal.models.encoded import Encoded, tokenise
 from lineal.models.generative import Generative
 from lineal.models.lease import lease
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from lineal.errors import OptionError
-from lineal.models.base import Adapter, Encoded, Head, card, entered, feature_names, model_limit, tokenise
-from lineal.models.digests import digest
+from lineal.models.base import Adapter, Around, Head, TextModel, entered, feature_names
+from lineal.models.card import card, digest
+from lineal.models.encoded import Encoded, model_limit, tokenise
 from lineal.models.lease import lease
 from lineal.objectives.scores import Activation
 
@@ -66,6 +68,23 @@ class CrossEncoderModel(SequenceClassifier):
         """Tokenise a pair as the cross-encoder does."""
         limit = self._limit or model_limit(self.tokenizer, self.module.config)
         return tokenise(self.tokenizer, texts, limit, truncate, feature_names(self.module))
+
+
+class WithHypothesis(Around):
+    """A model of text pairs whose second text is always `hypothesis`; its tokens are held and shown. Answers as the model does."""
+
+    def __init__(self, model: TextModel, hypothesis: str) -> None:
+        """Put a fixed second text behind every text."""
+        super().__init__(model)
+        self.hypothesis = hypothesis
+
+    def encode(self, texts: Sequence[str], truncate: bool = False) -> Encoded:
+        """Tokenise the text with the hypothesis behind it."""
+        encoded = self.inner.encode((*texts, self.hypothesis), truncate)
+        pairs = zip(encoded.segments, encoded.roles, strict=True)
+        roles = tuple("held" if segment == 1 and role == "content" else role for segment, role in pairs)
+        note = f"The model judges the hypothesis “{self.hypothesis}” against the text; the hypothesis is held and scores 0."
+        return replace(encoded, roles=roles, notes=(*encoded.notes, note))
 
 
 CLASSIFIER = "ForSequenceClassification"

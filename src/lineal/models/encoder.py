@@ -10,7 +10,9 @@ from typing import Any
 from torch import Tensor
 
 from lineal.errors import FidelityError, OptionError, listing
-from lineal.models.base import Adapter, Encoded, card, entered, feature_names, model_limit, tokenise
+from lineal.models.base import Adapter, entered, feature_names
+from lineal.models.card import card
+from lineal.models.encoded import Encoded, model_limit, tokenise
 from lineal.models.lease import untouched
 
 ROUTE_PROMPTS = {"query": ("query",), "document": ("document", "passage", "corpus")}

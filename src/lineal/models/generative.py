@@ -12,13 +12,18 @@ import torch
 from torch import Tensor
 
 from lineal.errors import InputError, OptionError, TooLongError
-from lineal.models.base import Adapter, Encoded, check_characters, model_limit
+from lineal.models.base import Adapter
+from lineal.models.encoded import Encoded, check_characters, model_limit
 from lineal.models.lease import lease, turn, untouched
 from lineal.records.attribution import Role
 
 
 class Generative(Adapter):
     """A model that says what may follow. A prompt is an `Encoded` whose last position predicts the first following token."""
+
+    def encode(self, texts: Sequence[str], truncate: bool = False, add_special: bool = True) -> Encoded:
+        """Tokenise one prompt; add_special=False for one that spells its special tokens itself. Raises as `TextModel.encode`."""
+        raise NotImplementedError
 
     @property
     def limit(self) -> int | None:

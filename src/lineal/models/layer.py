@@ -12,11 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from lineal.errors import FidelityError, OptionError, listing
-from lineal.models.base import FIDELITY, Encoded, TextModel, answer, last_positions
+from lineal.models.base import Around, TextModel
+from lineal.models.checks import FIDELITY
+from lineal.models.encoded import Encoded
+from lineal.models.forward import answer, last_positions
 from lineal.models.lease import hooked, lease
 
 
-class Entered:
+class Entered(Around):
     """A `TextModel` whose `run` takes the output of a layer, (n, t, d), where the model itself takes word embeddings.
 
     layer: "embeddings" (the output of the embedding block, positions and normalisation included), a number (the output of that
@@ -25,12 +28,8 @@ class Entered:
 
     def __init__(self, inner: TextModel, layer: str | int) -> None:
         """Find the layer."""
-        self.inner, self.layer = inner, layer
-        self.at = _found(getattr(inner, "network", inner.module), inner.module, layer)
-
-    def __getattr__(self, name: str) -> Any:
-        """Everything that is not about entering is the model's own."""
-        return getattr(self.inner, name)
+        super().__init__(inner)
+        self.layer, self.at = layer, _found(inner.network, inner.module, layer)
 
     def states(self, encoded: Encoded, embeds: Tensor) -> Tensor:
         """Return the layer's output (t, d) for a text whose word embeddings are `embeds` (t, d). One forward pass."""

@@ -144,13 +144,13 @@ def load(
         return _complete(loaded, str(model), allow_missing)
     if large:
         raise OptionError("device_map, load_in_4bit and load_in_8bit are for loading by name; a live model stays as it is")
-    if all(hasattr(model, name) for name in ("card", "encode", "embed", "run", "read")):
+    if isinstance(model, TextModel):
         given = {"tokenizer": tokenizer, "task": task, "device": device, "dtype": dtype, "revision": revision}
         if unused := [name for name, value in given.items() if value is not None]:
             raise OptionError(
                 f"{listing(unused)}: {model.card.name} is loaded already and stays as it is; give it where the model is loaded"
             )
-        return model  # type: ignore[no-any-return]
+        return model
     return _live(model, tokenizer, task, device, _dtype(dtype), revision)
 
 

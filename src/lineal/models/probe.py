@@ -16,8 +16,9 @@ from torch import Tensor
 
 from lineal.errors import ModelError, OptionError
 from lineal.files import write_whole
-from lineal.models.base import Adapter, Encoded, Head, fingerprint
-from lineal.models.digests import digest
+from lineal.models.base import Adapter, Head
+from lineal.models.card import digest, fingerprint
+from lineal.models.encoded import Encoded
 from lineal.models.encoder import SentenceEncoder
 from lineal.models.lease import untouched
 from lineal.objectives.scores import Activation
@@ -93,10 +94,13 @@ class LinearProbe(Adapter):
         names = list(labels) if labels else plain
         return cls(base, weights, bias, names, name, activation)
 
-    def reading(self, **how: Any) -> LinearProbe:
+    def reading(self, prompt: str | None = None, prompt_name: str | None = None, route: str | None = None) -> LinearProbe:
         """Return the same probe on an encoder that reads with another prompt or by another route."""
+        encoder = self.encoder.reading(prompt, prompt_name, route)
+        if encoder is self.encoder:
+            return self
         other = copy.copy(self)
-        other.encoder = self.encoder.reading(**how)
+        other.encoder = encoder
         return other
 
     def encode(self, texts: Sequence[str], truncate: bool = False) -> Encoded:

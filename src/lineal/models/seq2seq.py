@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from lineal.errors import InputError, OptionError
-from lineal.models.base import Encoded, card, check_characters, tokenise
+from lineal.models.card import card
+from lineal.models.encoded import Encoded, check_characters, tokenise
 from lineal.models.generative import Generative
 from lineal.models.lease import lease, untouched
 

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from lineal.errors import OptionError
-from lineal.models.base import Adapter, Encoded
+from lineal.models.base import Adapter
+from lineal.models.encoded import Encoded
 from lineal.models.encoder import SentenceEncoder
 
 Sides = Literal["a", "b", "both"]

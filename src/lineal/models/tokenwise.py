@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 
 from lineal.errors import InputError
-from lineal.models.base import Adapter, Encoded, Head, card, entered, feature_names, model_limit, tokenise
+from lineal.models.base import Adapter, Head, entered, feature_names
+from lineal.models.card import card
+from lineal.models.encoded import Encoded, model_limit, tokenise
 
 READ_OUT: dict[str, Callable[[Any], Tensor]] = {
     "tagger": lambda output: output.logits,  # (n, t, C) scores of labels

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lineal.errors import InputError, OptionError
 from lineal.kept import Kept
-from lineal.models.base import TextModel, check_characters
+from lineal.models.base import TextModel
+from lineal.models.encoded import check_characters
 from lineal.models.lease import turn, untouched
 
 NO_WORD = re.compile(r"[\[<]\|?(?:unused|reserved)[\w-]*\|?[\]>]", re.IGNORECASE)
 """How tokenizers spell rows that nothing was ever trained on: [unused12], <unused12>, <|reserved_special_token_5|>."""
+
+SPECIAL = ("mask", "pad", "unk", "eos", "bos")
+"""Special tokens by what they are for, as transformers names them."""
 
 _drawable: Kept[tuple[int, frozenset[int]], NDArray[np.int64]] = Kept(most=1)
 
@@ -33,6 +38,12 @@ def token_id(model: TextModel, token: str | int) -> int:
         pieces = ", ".join(repr(spell(model, i)) for i in ids) or "nothing"
         raise InputError(f"{token!r} is {len(ids)} tokens for this model ({pieces}); give one token, its leading space included")
     return int(ids[0])
+
+
+def special_tokens(tokenizer: Any) -> dict[str, int]:
+    """Return the ids of the special tokens that a tokenizer has, by their names in `SPECIAL`."""
+    ids = {name: getattr(tokenizer, f"{name}_token_id", None) for name in SPECIAL}
+    return {name: token for name, token in ids.items() if token is not None}
 
 
 def spell(model: TextModel, *tokens: int) -> str:

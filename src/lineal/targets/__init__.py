@@ -1,51 +1,40 @@
-"""What to explain, in the user's words. A target is a value; bound to a model it gives, text by text, an objective.
+"""What to explain, in the user's words: `targets.label("POSITIVE")`, `targets.next_token(rank=1)`, `targets.choice(["A", "B"])`.
 
-Each target says its cost of binding. The names and units it yields are those of the record.
+A target is a value; bound to a model it gives, text by text, an objective. Each says its cost of binding; the names and units it yields are
+those of the record. To write one's own: inherit from `Target`.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from lineal.errors import OptionError
 from lineal.models.base import TextModel
 from lineal.models.vocabulary import spell, token_id
-from lineal.targets.embedding import OwnEmbedding, PairSimilarity, Similar, WholeEmbedding, own_embedding, similar
-from lineal.targets.label import Label, Labels, ZeroShot, label, labels, zero_shot
-from lineal.targets.language import (
-    Bound,
-    Choice,
-    Continuation,
-    Contrast,
-    NextToken,
-    Steps,
-    choice,
-    continuation,
-    contrast,
-    follow,
-    next_token,
-    score,
-)
-from lineal.targets.token import AnswerSpan, Entities, Fill, WordLabel, answer_span, entities, fill, word_label
+from lineal.targets.contract import Bound, Target
+from lineal.targets.embedding import OwnEmbedding, PairSimilarity, Similar, WholeEmbedding
+from lineal.targets.label import Label, Labels, ZeroShot
+from lineal.targets.language import Choice, Continuation, Contrast, NextToken, Steps
+from lineal.targets.token import AnswerSpan, Entities, Fill, WordLabel
+
+answer_span = AnswerSpan
+choice = Choice
+continuation = Continuation
+contrast = Contrast
+entities = Entities
+fill = Fill
+label = Label
+labels = Labels
+next_token = NextToken
+own_embedding = OwnEmbedding
+pair_similarity = PairSimilarity
+similar = Similar
+steps = Steps
+whole_embedding = WholeEmbedding
+word_label = WordLabel
+zero_shot = ZeroShot
 
 __all__ = [
-    "AnswerSpan",
-    "Choice",
-    "Continuation",
-    "Contrast",
-    "Entities",
-    "Fill",
-    "Label",
-    "Labels",
-    "NextToken",
-    "OwnEmbedding",
-    "PairSimilarity",
-    "Similar",
-    "Steps",
+    "Bound",
     "Target",
-    "WholeEmbedding",
-    "WordLabel",
-    "ZeroShot",
     "answer_span",
     "choice",
     "continuation",
@@ -53,26 +42,19 @@ __all__ = [
     "default",
     "entities",
     "fill",
-    "follow",
     "label",
     "labels",
     "next_token",
     "own_embedding",
-    "score",
+    "pair_similarity",
     "similar",
     "spell",
+    "steps",
     "token_id",
+    "whole_embedding",
     "word_label",
     "zero_shot",
 ]
-
-
-class Target(Protocol):
-    """Names what is explained; `bind` prepares it once for a model."""
-
-    def bind(self, model: TextModel) -> Bound:
-        """Return the function from a text to its objective. Raises OptionError when the model cannot answer this."""
-        ...
 
 
 def default(model: TextModel) -> Target:
@@ -80,8 +62,8 @@ def default(model: TextModel) -> Target:
 
     Raises OptionError for a kind of model that has no such question.
     """
-    choices: dict[str, Target] = {"encoder": OwnEmbedding(), "classifier": Label(), "causal": NextToken(), "seq2seq": NextToken()}
-    choices |= {"tagger": Entities(), "reader": AnswerSpan(), "masked": Fill()}
-    if model.card.kind not in choices:
+    questions: dict[str, Target] = {"encoder": OwnEmbedding(), "classifier": Label(), "causal": NextToken(), "seq2seq": NextToken()}
+    questions |= {"tagger": Entities(), "reader": AnswerSpan(), "masked": Fill()}
+    if model.card.kind not in questions:
         raise OptionError(f"{model.card.name} is of kind {model.card.kind}, which has no question of its own; give a target")
-    return choices[model.card.kind]
+    return questions[model.card.kind]

@@ -9,13 +9,14 @@ import torch
 from torch import Tensor
 
 from lineal.errors import OptionError
-from lineal.models.base import TextModel, answer, require
+from lineal.models.base import TextModel, require
+from lineal.models.forward import answer
 from lineal.objectives.scores import Embedding, Similarity, Together, check_similarity
-from lineal.targets.language import Bound
+from lineal.targets.contract import Bound, Target
 
 
 @dataclass(frozen=True)
-class OwnEmbedding:
+class OwnEmbedding(Target):
     """How similar the text stays to its own embedding e(x): F(x) is 1 for the cosine, ‖e‖² for the dot product. One forward per text."""
 
     similarity: str = "cosine"
@@ -28,7 +29,7 @@ class OwnEmbedding:
 
 
 @dataclass(frozen=True)
-class Similar:
+class Similar(Target):
     """Similarity to another text, or to a vector (D,) or several (k, D). One forward for the other text, once.
 
     prompt, prompt_name, route: how the other text is read, if not as the explained one is; see `lineal.verbs.options.Options`.
@@ -46,7 +47,7 @@ class Similar:
         kind = check_similarity(self.similarity)
         require(model, "encoder", "similarity to a text or vector")
         if isinstance(self.other, str):
-            reader = model.reading(self.prompt, self.prompt_name, self.route)  # type: ignore[attr-defined]
+            reader = model.reading(self.prompt, self.prompt_name, self.route)
             vectors = answer(reader, reader.encode([self.other]))[None]
             names: tuple[str, ...] = (self.name or f"“{self.other}”",)
             return lambda encoded: Similarity(vectors, names, kind)
@@ -57,7 +58,7 @@ class Similar:
 
 
 @dataclass(frozen=True)
-class WholeEmbedding:
+class WholeEmbedding(Target):
     """Every dimension of the embedding at once (k = D), of length 1 for the cosine: what pair matrices are made of.
 
     One forward pass per text.
@@ -73,7 +74,7 @@ class WholeEmbedding:
 
 
 @dataclass(frozen=True)
-class PairSimilarity:
+class PairSimilarity(Target):
     """Similarity of two texts that are read side by side by a `lineal.models.Siamese`: one path for both, or for one of them."""
 
     similarity: str = "cosine"
@@ -89,6 +90,3 @@ def _of_width(vectors: Tensor, embedding: Tensor) -> Tensor:
     if vectors.shape[-1] != embedding.shape[-1]:
         raise OptionError(f"the vector has {vectors.shape[-1]} dimensions, the model's embedding has {embedding.shape[-1]}")
     return vectors
-
-
-own_embedding, similar = OwnEmbedding, Similar

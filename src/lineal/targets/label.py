@@ -8,15 +8,17 @@ from dataclasses import dataclass
 import torch
 
 from lineal.errors import OptionError, listing
-from lineal.models.base import Encoded, Head, TextModel, answer, require
-from lineal.models.hypothesis import WithHypothesis
+from lineal.models.base import Head, TextModel, require
+from lineal.models.classifier import WithHypothesis
+from lineal.models.encoded import Encoded
+from lineal.models.forward import answer
 from lineal.objectives.scores import ClassScore, EntailmentScore, check_unit, in_unit
-from lineal.targets.language import Bound
+from lineal.targets.contract import Bound, Target
 from lineal.typed import check_fields, listed
 
 
 @dataclass(frozen=True)
-class Label:
+class Label(Target):
     """One class: by name, by number, or None for the class predicted for the text (one forward per text).
 
     unit: logit, log_odds, log_prob or prob. Probabilities saturate: their gradients vanish near 0 and 1, so logits integrate better.
@@ -40,7 +42,7 @@ class Label:
 
 
 @dataclass(frozen=True)
-class Labels:
+class Labels(Target):
     """All classes at once (k = C), or the named ones: one shared forward pass per point, one reverse pass per class."""
 
     labels: Sequence[str | int] | None = None
@@ -62,7 +64,7 @@ def _head(model: TextModel) -> Head:
 
 
 @dataclass(frozen=True)
-class ZeroShot:
+class ZeroShot(Target):
     """Whether a label fits a text, asked of a classifier of inference: does the text entail "This example is LABEL."?
 
     F is the logit of entailment minus that of contradiction: the log-odds of the probability that transformers' zero-shot pipeline gives
@@ -103,6 +105,3 @@ def _inference_labels(head: Head | None) -> tuple[int, int]:
         )
     named = next((i for i, label in enumerate(labels) if label.startswith("contra")), None)
     return entailment, named if named is not None else (len(labels) - 1 if entailment == 0 else 0)
-
-
-label, labels, zero_shot = Label, Labels, ZeroShot

@@ -6,26 +6,27 @@ A continuation is what the tokenizer reads behind the prompt when the two are on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from lineal.errors import InputError, OptionError, listing
-from lineal.models.base import Encoded, TextModel, answer, require
+from lineal.models.base import TextModel, require
+from lineal.models.encoded import Encoded
+from lineal.models.forward import answer
 from lineal.models.generative import Generative
 from lineal.models.lease import lease
 from lineal.models.vocabulary import spell, token_id
 from lineal.objectives.scores import Objective, SequenceScore, TokenScore, Unit, check_among, check_normalise, check_unit
 from lineal.objectives.wrap import Combined
+from lineal.targets.contract import Bound, Target
 from lineal.typed import listed
-
-Bound = Callable[[Encoded], Objective]
 
 
 @dataclass(frozen=True)
-class NextToken:
+class NextToken(Target):
     """The token after the prompt: the most likely one (rank 0), the one of another rank, or a given token (text or id).
 
     A text must be one token as it stands, leading space included: " nurse", not "nurse", after "works as a".
@@ -56,7 +57,7 @@ class NextToken:
 
 
 @dataclass(frozen=True)
-class Contrast:
+class Contrast(Target):
     """Why this token and not that one: the score of `token` minus the score of `foil` after the same prompt (Yin & Neubig, EMNLP 2022).
 
     Two tokens, as text (leading space included) or id. unit: logit (default), whose difference is also the log of p(token)/p(foil);
@@ -85,7 +86,7 @@ class Contrast:
 
 
 @dataclass(frozen=True)
-class Continuation:
+class Continuation(Target):
     """A given text after the prompt, token by token exactly as the tokenizer reads prompt and continuation together.
 
     rows: "sum", one output Σ_j log p(token j | prompt, tokens before it); "tokens", one output per token; "both", the sum first. The
@@ -126,7 +127,7 @@ class Continuation:
 
 
 @dataclass(frozen=True)
-class Choice:
+class Choice(Target):
     """Why the model picks this option: a multiple-choice answer among texts that may follow the prompt, of one or several tokens.
 
     options: the texts, exactly as they follow the prompt. pick: the explained one (its text or number); None for the one the model
@@ -181,7 +182,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Steps:
+class Steps(Target):
     """Each token of a generation, given what stands before it: k outputs, one per step. For `lineal.prompts.Generation`."""
 
     unit: str = "log_prob"
@@ -237,6 +238,3 @@ def _index(options: tuple[str, ...], given: str | int, what: str) -> int:
 def _over(options: Sequence[str], c: int) -> str:
     others = [option.strip() for i, option in enumerate(options) if i != c]
     return f"{options[c].strip()} over {listing(others, 6)}"
-
-
-next_token, contrast, continuation, choice = NextToken, Contrast, Continuation, Choice

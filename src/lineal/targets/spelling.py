@@ -8,10 +8,15 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from typing import Any, get_args
 
-from lineal import spellings, targets
+from lineal import spellings
 from lineal.errors import OptionError, listing, unknown
 from lineal.objectives.scores import SimilarityName, Unit
 from lineal.spellings import Argument, Row
+from lineal.targets.contract import Target
+from lineal.targets.embedding import OwnEmbedding, Similar
+from lineal.targets.label import Label, Labels, ZeroShot
+from lineal.targets.language import Choice, Continuation, Contrast, NextToken, Steps
+from lineal.targets.token import AnswerSpan, Entities, Fill, WordLabel
 
 UNITS: tuple[str, ...] = get_args(Unit)
 SIMILARITIES: tuple[str, ...] = get_args(SimilarityName)
@@ -26,7 +31,7 @@ def _contrast(given: str) -> dict[str, Any]:
     return {"token": token, "foil": foil}
 
 
-def _written_contrast(value: targets.Contrast) -> str | None:
+def _written_contrast(value: Contrast) -> str | None:
     pair = [spellings.in_quotes(t) if isinstance(t, str) and t else spellings.written_token(t) for t in (value.token, value.foil)]
     return None if None in pair else "~".join(map(str, pair))
 
@@ -43,7 +48,7 @@ def _options(given: str) -> dict[str, Any]:
     return {"options": named if chosen else options, **chosen}
 
 
-def _written_options(value: targets.Choice) -> str | None:
+def _written_options(value: Choice) -> str | None:
     if len(value.options) < 2 or not all(isinstance(option, str) for option in value.options):
         return None
     return ",".join(spellings.item(option, ",=") for option in value.options)
@@ -53,7 +58,7 @@ def _labels(given: str) -> dict[str, Any]:
     return {"labels": tuple(spellings.read_label(text, text if quoted else None) for text, quoted in spellings.split(given, ","))}
 
 
-def _written_labels(value: targets.Labels) -> str | None:
+def _written_labels(value: Labels) -> str | None:
     if value.labels is None:
         return ""
     found = [spellings.written_label(label, ",") for label in value.labels]
@@ -70,7 +75,7 @@ def _word(given: str) -> dict[str, Any]:
     return {"word": word, "label": spellings.read_label(text, text if quoted else None)}
 
 
-def _written_word(value: targets.WordLabel) -> str | None:
+def _written_word(value: WordLabel) -> str | None:
     label = None if value.label is None else spellings.written_label(value.label, "=")
     if not isinstance(value.word, str) or not value.word or (label is None) != (value.label is None):
         return None
@@ -83,7 +88,7 @@ def _rank(given: str) -> dict[str, Any]:
     return {"rank": int(given)}
 
 
-def _written_rank(value: targets.NextToken) -> str | None:
+def _written_rank(value: NextToken) -> str | None:
     return None if value.rank < 0 else str(value.rank or "")
 
 
@@ -91,7 +96,7 @@ def _part(given: str) -> dict[str, Any]:
     return {"part": given}
 
 
-def _written_part(value: targets.AnswerSpan) -> str | None:
+def _written_part(value: AnswerSpan) -> str | None:
     return "" if value.part == "span" else value.part
 
 
@@ -99,48 +104,42 @@ OPTIONS = Argument(("options",), _options, _written_options)
 _ENCODERS: dict[str, Any] = {"units": SIMILARITIES, "unit": "similarity"}
 
 TARGETS: dict[str, Row] = {
-    "self": Row(targets.OwnEmbedding, "self", "own embedding (encoders)", **_ENCODERS),
-    "query": Row(
-        targets.Similar, "query:TEXT", "similarity to a text read as a query", spellings.text("other"), {"route": "query"}, **_ENCODERS
-    ),
-    "document": Row(
-        targets.Similar, "document:TEXT", "the same, read as a document", spellings.text("other"), {"route": "document"}, **_ENCODERS
-    ),
-    "similar": Row(targets.Similar, "similar:TEXT", "similarity to another text (encoders)", spellings.text("other"), **_ENCODERS),
+    "self": Row(OwnEmbedding, "self", "own embedding (encoders)", **_ENCODERS),
+    "query": Row(Similar, "query:TEXT", "similarity to a text read as a query", spellings.text("other"), {"route": "query"}, **_ENCODERS),
+    "document": Row(Similar, "document:TEXT", "the same, read as a document", spellings.text("other"), {"route": "document"}, **_ENCODERS),
+    "similar": Row(Similar, "similar:TEXT", "similarity to another text (encoders)", spellings.text("other"), **_ENCODERS),
     "label": Row(
-        targets.Label,
+        Label,
         "label, label:NAME",
         "the predicted label, or one by name or number, as label:#2 (classifiers)",
         spellings.label("label"),
         units=UNITS,
     ),
     "labels": Row(
-        targets.Labels,
+        Labels,
         "labels, labels:A,B",
         "all labels at once, or some (classifiers)",
         Argument(("labels",), _labels, _written_labels, optional=True),
         units=UNITS,
     ),
     "next": Row(
-        targets.NextToken,
+        NextToken,
         "next, next:RANK",
         "the most likely next token, rank 0, or another one (language models)",
         Argument(("rank",), _rank, _written_rank, optional=True),
         {"token": None},
         units=UNITS,
     ),
-    "token": Row(
-        targets.NextToken, 'token:" word"', "a given next token, or its id (language models)", spellings.token("token"), units=UNITS
-    ),
+    "token": Row(NextToken, 'token:" word"', "a given next token, or its id (language models)", spellings.token("token"), units=UNITS),
     "contrast": Row(
-        targets.Contrast,
+        Contrast,
         'contrast:" word"~" foil"',
         "a next token against another (language models)",
         Argument(("token", "foil"), _contrast, _written_contrast),
         units=UNITS,
     ),
     "choice": Row(
-        targets.Choice,
+        Choice,
         "choice:A,B,C",
         "the preferred one of several answers; choice:A,B,C=B asks for B (language models)",
         OPTIONS,
@@ -148,26 +147,26 @@ TARGETS: dict[str, Row] = {
         units=UNITS,
     ),
     "choices": Row(
-        targets.Choice, "choices:A,B,C", "the same, with a row per answer (language models)", OPTIONS, {"per_option": True}, units=UNITS
+        Choice, "choices:A,B,C", "the same, with a row per answer (language models)", OPTIONS, {"per_option": True}, units=UNITS
     ),
     "continuation": Row(
-        targets.Continuation,
+        Continuation,
         'continuation:" some words"',
         "a given continuation (language models)",
         spellings.token("text", ids=False),
         units=UNITS,
     ),
-    "steps": Row(targets.Steps, "steps", "each token of a generation (language models)", units=UNITS),
+    "steps": Row(Steps, "steps", "each token of a generation (language models)", units=UNITS),
     "word": Row(
-        targets.WordLabel,
+        WordLabel,
         "word:WORD, word:WORD=LABEL",
         "the label of one word (token classifiers)",
         Argument(("word", "label"), _word, _written_word),
         units=UNITS,
     ),
-    "entities": Row(targets.Entities, "entities", "all words with a label other than O (token classifiers)", units=UNITS),
+    "entities": Row(Entities, "entities", "all words with a label other than O (token classifiers)", units=UNITS),
     "answer": Row(
-        targets.AnswerSpan,
+        AnswerSpan,
         "answer, answer:start, answer:end, answer:both",
         "the answer to a question (question answering)",
         Argument(("part",), _part, _written_part, optional=True),
@@ -175,14 +174,14 @@ TARGETS: dict[str, Row] = {
         unit=None,
     ),
     "zero-shot": Row(
-        targets.ZeroShot,
+        ZeroShot,
         "zero-shot:LABEL",
         "whether a label fits (classifiers of inference)",
         spellings.text("label"),
         units=("log_odds", "log_prob", "prob"),
     ),
     "fill": Row(
-        targets.Fill,
+        Fill,
         "fill, fill:WORD",
         "what stands behind each mask, or a given token (masked language models)",
         spellings.token("token", optional=True),
@@ -194,16 +193,14 @@ TARGETS: dict[str, Row] = {
 TARGET_HELP = {row.shown: row.about for row in TARGETS.values()}
 
 
-def target(
-    spec: str | None, unit: str | None = None, text: str | None = None, usual: targets.Target | None = None
-) -> targets.Target | None:
+def target(spec: str | None, unit: str | None = None, text: str | None = None, usual: Target | None = None) -> Target | None:
     """Return a target from its spelling (see `TARGETS`); None means the model's default, `usual` where that is known.
 
     unit: one that the target has; "cosine" and "dot" are those of embeddings. text: the second text of a similarity. Raises OptionError
     for an unknown spelling, a unit that the target does not have, and a second text that it would not read.
     """
     if spec is None:
-        found = usual if text is None else targets.Similar(text)
+        found = usual if text is None else Similar(text)
         return found if found is None and unit is None else in_unit(found or _usual(unit), unit)
     name, _, argument = spellings.parts(spec)
     if text is not None and (name not in ("similar", "query", "document") or argument is not None):
@@ -211,12 +208,12 @@ def target(
     return in_unit(spellings.read(spec, TARGETS, "target", text), unit)
 
 
-def spelling(value: targets.Target) -> str:
+def spelling(value: Target) -> str:
     """Return the spelling of a target, from which `target` makes an equal one. OptionError when it has none, as for a vector."""
     return spellings.write(value, TARGETS, "target")
 
 
-def in_unit(value: targets.Target, unit: str | None) -> targets.Target:
+def in_unit(value: Target, unit: str | None) -> Target:
     """Return a target in a unit; OptionError when it does not have it, or has been given another."""
     if unit is None:
         return value
@@ -237,5 +234,5 @@ def in_unit(value: targets.Target, unit: str | None) -> targets.Target:
     return replace(value, **{row.unit: unit})  # type: ignore[type-var]
 
 
-def _usual(unit: str | None) -> targets.Target:
-    return targets.OwnEmbedding() if unit in SIMILARITIES else targets.Label()
+def _usual(unit: str | None) -> Target:
+    return OwnEmbedding() if unit in SIMILARITIES else Label()

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import get_args
 
 import torch
 
 from lineal.errors import InputError, OptionError, listing
-from lineal.models.base import Encoded, Head, TextModel, answer, require
+from lineal.models.base import Head, TextModel, require
+from lineal.models.encoded import Encoded
+from lineal.models.forward import answer
 from lineal.models.tokenwise import mask_positions
 from lineal.models.vocabulary import spell, token_id
-from lineal.objectives.scores import Objective, Part, SpanScore, TokenScore, check_unit
+from lineal.objectives.scores import Part, SpanScore, TokenScore, check_unit
+from lineal.targets.contract import Bound, Target
 from lineal.typed import check_fields
-
-Bound = Callable[[Encoded], Objective]
 
 
 @dataclass(frozen=True)
-class WordLabel:
+class WordLabel(Target):
     """The label of one word of the text, read at the word's first token, as taggers are trained.
 
     word: as it stands in the text. occurrence: which one, from 0. label: by name or number; None for the one predicted for the word.
@@ -48,7 +48,7 @@ class WordLabel:
 
 
 @dataclass(frozen=True)
-class Entities:
+class Entities(Target):
     """Every word that is predicted to be something else than `outside`: one output each, the logit of its predicted label.
 
     A word is read at its first token. One forward per text; InputError when the model finds no such word.
@@ -79,7 +79,7 @@ class Entities:
 
 
 @dataclass(frozen=True)
-class AnswerSpan:
+class AnswerSpan(Target):
     """The answer a reader takes from the text: the logit of its first token being the start, of its last being the end, or their sum.
 
     part: span (the sum, which ranks answers), start, end, or both (two outputs). text: an answer to ask about; None for the best one of
@@ -161,7 +161,7 @@ def _tagger(model: TextModel) -> Head:
 
 
 @dataclass(frozen=True)
-class Fill:
+class Fill(Target):
     """What stands behind each mask token of the text, one output per mask: the most likely word (rank 0), another rank, or a given word.
 
     A text must be one token as it stands, leading space included where the tokenizer's words have one.
@@ -188,6 +188,3 @@ class Fill:
             return TokenScore(where, tokens, tuple(spell(model, token) for token in tokens), unit)
 
         return bound
-
-
-word_label, entities, answer_span, fill = WordLabel, Entities, AnswerSpan, Fill

@@ -18,11 +18,12 @@ from typing import Any
 
 from lineal.errors import InputError, MissingExtraError, OptionError
 from lineal.models import TextModel, load
-from lineal.models.base import Encoded
+from lineal.models.encoded import Encoded
 from lineal.objectives.scores import Objective
 from lineal.prompts import Chat, Marked
 from lineal.records.attribution import Attribution
-from lineal.targets.language import Bound, Choice
+from lineal.targets.contract import Bound, Target
+from lineal.targets.language import Choice
 from lineal.verbs.text import explain_many
 
 LABELS = ("pants-fire", "false", "barely-true", "half-true", "mostly-true", "true")
@@ -246,7 +247,7 @@ def explain(
 
 
 @dataclass(frozen=True)
-class _Picked:
+class _Picked(Target):
     """A choice among the letters whose pick depends on the prompt. picks: prompt → label, or "choice"."""
 
     picks: Mapping[str, str]

@@ -11,7 +11,7 @@ from lineal.models import load
 from lineal.models.generative import generate_options
 from lineal.prompts import Chat, Generation
 from lineal.records.attribution import Attribution
-from lineal.targets import Steps
+from lineal.targets import steps
 from lineal.verbs.options import Options, lists_options
 from lineal.verbs.text import explain
 
@@ -56,4 +56,4 @@ def explain_generation(
     if generate and continuation is not None:
         raise OptionError(f"{', '.join(generate)} is for generating, but a continuation is given; drop one of the two")
     asked = Generation(prompt if messages is None else Chat(messages), max_new_tokens, continuation, hold_generated, generate)
-    return explain(load(model), asked, Steps(unit), baseline=baseline, **{name: options[name] for name in options if name in known})
+    return explain(load(model), asked, steps(unit), baseline=baseline, **{name: options[name] for name in options if name in known})

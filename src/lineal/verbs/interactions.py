@@ -24,7 +24,7 @@ from lineal.errors import OptionError
 from lineal.methods import Outcome
 from lineal.models import TextModel, load
 from lineal.models.attention import Mathematical
-from lineal.models.base import differentiable
+from lineal.models.checks import differentiable
 from lineal.paths import Straight
 from lineal.quadrature.contract import Integral
 from lineal.records.interactions import Interactions

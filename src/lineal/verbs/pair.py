@@ -25,10 +25,11 @@ from lineal.engine.tangents import Mode
 from lineal.errors import InputError, OptionError, listing
 from lineal.methods.contract import Case
 from lineal.models import TextModel, load
-from lineal.models.base import Encoded
+from lineal.models.encoded import Encoded
 from lineal.models.encoder import SentenceEncoder
 from lineal.models.lease import lease
 from lineal.models.siamese import Siamese, Sides
+from lineal.models.vocabulary import special_tokens
 from lineal.objectives.scores import Projection, SimilarityName, check_similarity
 from lineal.paths import Straight
 from lineal.quadrature.contract import MAX_EVALUATIONS, TOLERANCE, Integral, Stop
@@ -153,7 +154,7 @@ def explain_similarity(
         raise OptionError(f"unknown sides {sides!r}; choose one of {listing(get_args(Sides))}")
     siamese = Siamese(_encoder(load(model)), sides)
     baseline = default_baseline(siamese) if baseline is None else baseline
-    return explain(siamese, (a, b), targets.PairSimilarity(similarity), baseline=baseline, **options)
+    return explain(siamese, (a, b), targets.pair_similarity(similarity), baseline=baseline, **options)
 
 
 @dataclass(frozen=True)
@@ -206,7 +207,7 @@ class Pairs:
     def __init__(self, model: TextModel, model_b: TextModel, baseline: Any, baseline_b: Any, options: PairOptions) -> None:
         """Bind the baselines. Raises OptionError when they, or the models, do not fit."""
         self.options = options
-        target = targets.WholeEmbedding(options.similarity)
+        target = targets.whole_embedding(options.similarity)
         baseline = default_baseline(model) if baseline is None else baseline
         self.first = Session(_encoder(model), target, baseline, options.for_texts())
         self.second = Session(_encoder(model_b), target, baseline if baseline_b is None else baseline_b, options.for_texts())
@@ -438,7 +439,7 @@ def default_baseline(model: TextModel) -> baselines.Baseline:
 
     With it the strongest cell of a row is more often the same word of the other text than with mask or mean (docs/pairs.md).
     """
-    return baselines.pad if getattr(model.tokenizer, "pad_token_id", None) is not None else baselines.default(model)
+    return baselines.pad if "pad" in special_tokens(model.tokenizer) else baselines.default(model)
 
 
 def _encoder(model: TextModel) -> SentenceEncoder:

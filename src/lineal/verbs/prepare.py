@@ -17,10 +17,13 @@ from lineal.engine.tangents import Mode
 from lineal.errors import InputError, OptionError, listing
 from lineal.methods.contract import Case
 from lineal.models import TextModel
-from lineal.models.base import GENERATIVE, Encoded, check_differentiable, check_fidelity
+from lineal.models.base import GENERATIVE
 from lineal.models.causal import CausalLM, Prefix
+from lineal.models.checks import check_differentiable, check_fidelity
+from lineal.models.encoded import Encoded
 from lineal.models.layer import Entered
 from lineal.models.rounding import spacing
+from lineal.models.vocabulary import special_tokens
 from lineal.objectives.scores import NO_BRANCHES, Objective
 from lineal.paths import Path, Straight
 from lineal.quadrature import spelling as rules
@@ -50,10 +53,9 @@ class Preparation:
     def __init__(self, model: TextModel, target: Any, baseline: Any, options: Options) -> None:
         """Bind target and baseline to the model. Raises OptionError when they do not fit."""
         check_differentiable(model)
-        model = _reading(model, options)
+        model = model.reading(options.prompt, options.prompt_name, options.route)
         self.target = _target(target, model)
-        if hasattr(self.target, "reader"):  # a question that adds a text of its own
-            model = self.target.reader(model)
+        model = self.target.reader(model)
         self.model, self.options = model, options
         self.baseline = baselines.resolve(baseline, model)
         self.start = self.baseline.bind(model)
@@ -163,7 +165,7 @@ def roles(encoded: Encoded, model: TextModel, options: Options, still: frozenset
 
 def _with_bos(encoded: Encoded, model: TextModel) -> Encoded:
     """Put the beginning-of-text token in front, unless the prompt begins with a special token. OptionError when there is none."""
-    bos = getattr(model.tokenizer, "bos_token_id", None)
+    bos = special_tokens(model.tokenizer).get("bos")
     if model.card.kind != "causal" or bos is None:
         raise OptionError(f"anchor 'bos' needs a decoder whose tokenizer has a beginning-of-text token; {model.card.name} has none")
     if encoded.roles[0] == "special":
@@ -182,15 +184,6 @@ def _with_bos(encoded: Encoded, model: TextModel) -> Encoded:
     )
 
 
-def _reading(model: TextModel, options: Options) -> TextModel:
-    how = {name: value for name in ("prompt", "prompt_name", "route") if (value := getattr(options, name)) is not None}
-    if not how:
-        return model
-    if not hasattr(model, "reading"):
-        raise OptionError(f"{next(iter(how))} is for sentence encoders; {model.card.name} is of kind {model.card.kind}")
-    return model.reading(**how)  # type: ignore[no-any-return]
-
-
 def _kept(start: Tensor, end: Tensor, moving: Sequence[bool]) -> Tensor:
     return torch.where(torch.tensor(moving, device=end.device)[:, None], start.to(end), end)
 
@@ -200,10 +193,10 @@ def _target(target: Any, model: TextModel) -> targets.Target:
         target = specs.target(target)
     if target is None:
         return targets.default(model)
-    if not hasattr(target, "bind"):
+    if not isinstance(target, targets.Target):
         raise OptionError(
             f"a target is a spelling ({listing(specs.TARGET_HELP)}) or a value of lineal.targets, not {type(target).__name__}"
         )
     if is_dataclass(target):
         check_fields(target)
-    return target  # type: ignore[no-any-return]
+    return target

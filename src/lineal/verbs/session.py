@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from lineal import baselines, methods
 from lineal.engine.integrate import Budget, Done, OnPoints, Task, attempt
 from lineal.errors import FidelityError, LinealError, OptionError, listing
-from lineal.methods.contract import Case, Integrals, Key, Outcome, block_size, prepare
+from lineal.methods.contract import Case, Integrals, Key, Outcome
 from lineal.models import TextModel
-from lineal.models.base import check_differentiable
+from lineal.models.checks import check_differentiable
 from lineal.quadrature.contract import Integral
 from lineal.records.attribution import Attribution
 from lineal.records.failure import Failure
@@ -101,14 +101,14 @@ class Session:
 
         Where an error is to be raised, nothing behind it is read.
         """
-        for first, block in _blocks(texts, block_size(self.method)):
+        for first, block in _blocks(texts, self.method.block):
             clock = time.perf_counter()
             rows = [_Begun(first + i, text) for i, text in enumerate(block)]
             for row in rows:
                 with row.guarded():
                     case = self.case(row.text)
                     row.case = replace(case, mode=self.preparation.mode(case))
-            prepare(self.method, [row.case for row in rows if row.case is not None])
+            self.method.prepare([row.case for row in rows if row.case is not None])
             shared = (time.perf_counter() - clock - sum(row.seconds for row in rows)) / len(rows)
             for row in rows:
                 tasks: Sequence[Task] = ()
@@ -132,7 +132,7 @@ class Session:
 
     def scores(self, cases: Sequence[Case]) -> list[NDArray[np.float64]]:
         """Return the (k, t) scores of each case, perhaps altered ones; all share batches."""
-        prepare(self.method, cases)
+        self.method.prepare(cases)
         plans = [self.method.plan(case) for case in cases]
         tasks = (Task(*task, key=(i, key)) for i, plan in enumerate(plans) for key, task in plan.tasks.items())
         found: list[dict[Key, Integral]] = [{} for _ in plans]

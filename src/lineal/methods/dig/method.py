@@ -12,7 +12,7 @@ from torch import Tensor
 from lineal.engine.field import Problem
 from lineal.engine.tangents import Mode
 from lineal.errors import OptionError
-from lineal.methods.contract import Case, Integrals, Key, Outcome, Plan, mean
+from lineal.methods.contract import BLOCK, Case, Integrals, Key, Method, Outcome, Plan, mean
 from lineal.methods.dig.anchors import Search
 from lineal.methods.dig.search import Strategy, monotonised, refined
 from lineal.methods.ig import COMPLETE
@@ -23,7 +23,7 @@ from lineal.typed import check_fields
 
 
 @dataclass(frozen=True)
-class DIG:
+class DIG(Method):
     """A path over words: integrated like any other path, with panels split at its kinks.
 
     Complete: Σ_i scores = F(text) − F(baseline), to within the residual, because it is a path integral.
@@ -66,6 +66,11 @@ class DIG:
         """How the anchors are found."""
         return Search(self.strategy, self.steps, self.neighbours, stride=self.stride)
 
+    @property
+    def block(self) -> int:
+        """Many: the words that texts share are looked up once."""
+        return BLOCK
+
     def prepare(self, cases: Sequence[Case]) -> None:
         """Find the anchors of all words of several texts together."""
         self.search.prepare(cases)
@@ -87,7 +92,7 @@ class DIG:
 
 
 @dataclass(frozen=True)
-class BlogDIG:
+class BlogDIG(Method):
     """The simplified DIG of tutorials, for comparison only: the mean gradient along a path over the ten nearest words.
 
     NOT complete: the gradient is averaged and never multiplied by what moves, so scores are in units of the gradient, their sum means
@@ -112,6 +117,11 @@ class BlogDIG:
     def search(self) -> Search:
         """How the anchors are found."""
         return Search("maxcount", self.steps, self.neighbours, revisit=True)
+
+    @property
+    def block(self) -> int:
+        """Many: the words that texts share are looked up once."""
+        return BLOCK
 
     def prepare(self, cases: Sequence[Case]) -> None:
         """Find the anchors of all words of several texts together."""
