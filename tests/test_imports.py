@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import ast
 import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
 from graphlib import TopologicalSorter
-from pathlib import Path
 
 import pytest
 
-SOURCE = Path(__file__).parent.parent / "src" / "lineal"
+from tests.house import SOURCE, House, circles, computed, constants, floors, imported, room
 
 # Who may import whom, from low to high. A row speaks for its module, or for all modules of its package (which may import one another)
 # unless one has a row of its own. What only a type checker sees (`if TYPE_CHECKING:`) is free.
@@ -35,12 +32,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "records": {"errors", "visible", "quadrature.contract", "metrics"},
     "models": LOW - {"metrics", "quadrature", "paths"},
     "prompts": {"errors", "typed", "records", "models"},
-    "regions": {"errors", "records", "models", "prompts"},
     "baselines": {"errors", "typed", "spellings", "kept", "models", "prompts"},
     "targets": {"errors", "typed", "spellings", "objectives", "models"},
     "engine": LOW - {"metrics", "records"} | {"models"},
     "methods": LOW - {"metrics", "records"} | {"models", "engine"},
-    "verbs": LOW - {"metrics"} | {"models", "prompts", "regions", "baselines", "targets", "engine", "methods"},
+    "verbs": LOW - {"metrics"} | {"models", "prompts", "baselines", "targets", "engine", "methods"},
     "evaluation": LOW | {"models", "prompts", "baselines", "targets", "engine", "methods", "verbs"},
     "tasks": LOW | {"models", "prompts", "targets", "verbs"},
     "views.parts": DRAWN,
@@ -55,7 +51,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "views.verdicts": DRAWN | {"views.parts", "views.media"},
     "views": DRAWN,
     "lineal": {"errors", "records", "quadrature.contract", "models", "prompts", "baselines", "targets", "methods", "metrics", "verbs"}
-    | {"evaluation"},
+    | {"evaluation", "views"},
     "cli": {"lineal"}
     | TOOLS
     | {"quadrature.contract", "records", "metrics.catalogue", "models", "prompts", "baselines", "targets", "engine", "verbs"}
@@ -72,16 +68,8 @@ OWNERS: dict[str, set[str]] = {
 }
 
 
-def modules() -> dict[str, Path]:
-    """Map each module's name, less the leading `lineal.`, to its file."""
-    found = {}
-    for path in sorted(SOURCE.rglob("*.py")):
-        parts = path.relative_to(SOURCE).with_suffix("").parts
-        found[".".join(part for part in parts if part != "__init__") or "lineal"] = path
-    return found
-
-
-MODULES = modules()
+HOUSE = House(SOURCE)
+MODULES = HOUSE.modules
 
 
 def row(module: str) -> str | None:
@@ -89,45 +77,6 @@ def row(module: str) -> str | None:
     while module not in MAY_IMPORT and "." in module:
         module = module.rpartition(".")[0]
     return module if module in MAY_IMPORT else None
-
-
-def imported(source: str, package: str) -> set[str]:
-    """Return the full names that a module imports, at any depth; `package` is where its relative imports start."""
-    names = set()
-    for node in statements(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            parents = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
-            names |= {".".join([*parents, *filter(None, [node.module]), alias.name]) for alias in node.names}
-    return names
-
-
-def statements(node: ast.AST) -> Iterator[ast.AST]:
-    if isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
-        for statement in node.orelse:
-            yield from statements(statement)
-        return
-    yield node
-    for child in ast.iter_child_nodes(node):
-        yield from statements(child)
-
-
-def imports_of(module: str) -> tuple[set[str], set[str]]:
-    """Return (own modules, top names of libraries) that a module imports."""
-    path = MODULES[module]
-    folder = path.parent.relative_to(SOURCE.parent)
-    names = imported(path.read_text(encoding="utf-8"), ".".join(folder.parts))
-    own = {name for name in names if name.split(".")[0] == "lineal"}
-    return {nearest_module(name) for name in own}, {name.split(".")[0] for name in names - own}
-
-
-def nearest_module(name: str) -> str:
-    """Turn `lineal.errors.InputError` into `errors`: the module that the name comes from."""
-    name = name.removeprefix("lineal.")
-    while name not in MODULES and "." in name:
-        name = name.rpartition(".")[0]
-    return name if name in MODULES else "lineal"
 
 
 def covers(allowed: str, module: str) -> bool:
@@ -148,11 +97,40 @@ def test_imports_point_one_way(module: str) -> None:
     own_row = row(module)
     if own_row is None:
         pytest.skip("reported by test_every_module_has_a_row")
-    own, libraries = imports_of(module)
+    own, libraries = HOUSE.imports(module)
     wrong = {name for name in own if not any(covers(allowed, name) for allowed in MAY_IMPORT[own_row] | {own_row})}
     assert not wrong, f"lineal.{module} imports {', '.join(sorted(wrong))}; row '{own_row}' of MAY_IMPORT does not allow that"
     strangers = {library for library in libraries if own_row not in OWNERS.get(library, {own_row})}
     assert not strangers, f"lineal.{module} imports {', '.join(sorted(strangers))}, which OWNERS keeps to other modules"
+
+
+def test_rooms_and_files_know_no_circle() -> None:
+    for graph in (HOUSE.rooms(), HOUSE.files()):
+        assert circles(graph) == [], "these import one another; move what they share below them"
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_what_is_imported_by_name_can_be_read_from_the_source(module: str) -> None:
+    assert computed(MODULES[module].read_text(encoding="utf-8")) == [], "give the names as constants, in a table"
+
+
+def test_circles_and_floors() -> None:
+    graph = {"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set(), "e": {"d"}}
+    assert circles(graph) == [["b", "c"]]
+    assert floors(graph) == {"d": 1, "b": 2, "c": 2, "e": 2, "a": 3}
+
+
+def test_the_architecture_tells_what_every_room_may_import() -> None:
+    text = (SOURCE.parents[1] / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = text[text.index("| room | answers | may import |") : text.index("`tests/test_imports.py`")]
+    told: dict[str, set[str]] = {}
+    for line in table.strip().splitlines()[2:]:
+        name, _, may = (cell.strip() for cell in line.strip("|").split("|"))
+        names = set(re.findall(r"`(\w+)`", may))
+        told[re.findall(r"`(\w+)", name)[0]] = set(told) - names if may.startswith("all above") else names
+    rooms = {room(module) for module in MODULES} - {"__main__"}
+    allowed = {name: {room(other) for row, others in MAY_IMPORT.items() if room(row) == name for other in others} for name in rooms}
+    assert told == {name: others - {name} for name, others in allowed.items()}
 
 
 @pytest.mark.parametrize(
@@ -165,15 +143,23 @@ def test_imports_point_one_way(module: str) -> None:
         ("from ..errors import c", {"lineal.errors.c"}),
         ("def f():\n    import torch", {"torch"}),
         ("if TYPE_CHECKING:\n    import torch\nelse:\n    import numpy", {"numpy"}),
+        ("import_module('lineal.views').save()", {"lineal.views"}),
+        ("importlib.import_module('torch.nn')", {"torch.nn"}),
+        ("import_module(name)", set()),
     ],
 )
 def test_imports_are_read_from_the_source(source: str, names: set[str]) -> None:
     assert imported(source, "lineal.models") == names
 
 
+def test_names_in_tables_count_as_imports() -> None:
+    table = '_LAZY = {"load": "lineal.models", "x": "no module", "y": "one"}'
+    assert constants(table) == {"lineal.models"}
+    assert computed('import_module(f"lineal.{name}")') == ["import_module(f'lineal.{name}')"]
+
+
 def test_results_and_views_load_without_torch() -> None:
-    rows = ("record", "attribution", "pair_attribution", "interaction_matrix", "stored", "views")
-    light = ["lineal", *(f"lineal.{module}" for module in MODULES if row(module) in rows)]
+    light = ["lineal", *(f"lineal.{module}" for module in MODULES if room(module) in ("records", "views"))]
     code = (
         f"import importlib, sys\nfor name in {light}:\n    importlib.import_module(name)\nprint(*sorted({set(OWNERS)} & set(sys.modules)))"
     )
@@ -187,5 +173,5 @@ def test_every_library_that_is_imported_is_declared() -> None:
     wanted = [*project["dependencies"], *(one for name, more in project["optional-dependencies"].items() if name != "dev" for one in more)]
     named = {re.split(r"[<>=\[]", one)[0].replace("scikit-learn", "sklearn").replace("-", "_") for one in wanted}
     optional = {"pandas", "IPython", "setfit"}  # taken when the caller has them, which a clear error says
-    used = {library for module in MODULES for library in imports_of(module)[1]} - set(sys.stdlib_module_names)
+    used = {library for module in MODULES for library in HOUSE.imports(module)[1]} - set(sys.stdlib_module_names)
     assert used - named - optional == set()

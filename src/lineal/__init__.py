@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from lineal.errors import LinealError
 from lineal.quadrature.contract import Stop
 from lineal.records.attribution import Attribution
+from lineal.records.base import drawn_by
 from lineal.records.comparison import Comparison
 from lineal.records.evaluation import Evaluation
 from lineal.records.failure import Failure
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from lineal.verbs.text import explain, explain_many
 
 __version__ = "0.1.0"
+drawn_by(lambda: import_module("lineal.views"))
 
 __all__ = [
     "Attribution",
@@ -69,6 +71,7 @@ __all__ = [
 
 _LAZY = {
     "LinearProbe": "lineal.models",
+    "baselines": "lineal.baselines",
     "compare": "lineal.verbs.comparison",
     "evaluate": "lineal.evaluation.run",
     "explain": "lineal.verbs.text",
@@ -79,15 +82,19 @@ _LAZY = {
     "explain_pair": "lineal.verbs.pair",
     "explain_similarity": "lineal.verbs.pair",
     "load": "lineal.models",
+    "methods": "lineal.methods",
+    "metrics": "lineal.metrics",
+    "prompts": "lineal.prompts",
+    "targets": "lineal.targets",
 }
+"""Where each name is found on first use: a module of that name, or something in it."""
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("baselines", "methods", "metrics", "prompts", "targets"):
-        return import_module(f"lineal.{name}")
     if name not in _LAZY:
         raise AttributeError(f"module 'lineal' has no attribute {name!r}")
-    return getattr(import_module(_LAZY[name]), name)
+    module = import_module(_LAZY[name])
+    return module if _LAZY[name] == f"lineal.{name}" else getattr(module, name)
 
 
 def __dir__() -> list[str]:

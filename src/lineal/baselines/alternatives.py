@@ -14,7 +14,7 @@ from torch import Tensor
 
 from lineal.baselines.alignment import words
 from lineal.baselines.classes import Classes, classes
-from lineal.baselines.contract import Start
+from lineal.baselines.contract import Noted, Start
 from lineal.baselines.draws import MOST_SAMPLES
 from lineal.baselines.vectors import default
 from lineal.errors import OptionError
@@ -96,7 +96,7 @@ PREDICTS = ("causal", "masked")
 
 
 @dataclass(frozen=True, eq=False)
-class _Drawn:
+class _Drawn(Noted):
     """The draws of a text. codes: (V,) which tokens may stand for one another. who: proposed them, in words."""
 
     model: TextModel

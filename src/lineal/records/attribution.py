@@ -9,7 +9,6 @@ for words, sentences and spans as it does for tokens, and `error` (a bound on an
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import import_module
 from typing import Literal
 
 import numpy as np
@@ -19,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from lineal.errors import OptionError, ResultError, listing
 from lineal.quadrature.contract import Stop
 from lineal.records import group as regroup
-from lineal.records.base import Array, Count, Reason, Record, frozen, laid_out, unsound
+from lineal.records.base import Array, Count, Reason, Record, frozen, laid_out, unsound, views
 
 Role = Literal["content", "special", "held"]
 Level = Literal["token", "word", "sentence", "span", "region"]
@@ -281,8 +280,8 @@ class Attribution(Record):
         return groupings[level]() if level in groupings else self._regrouped(singles, "token")
 
     def _repr_html_(self) -> str:
-        """Return what a notebook shows. Found by name, so that the record itself depends on no view."""
-        return str(import_module("lineal.views").repr_html(self))
+        """Return what a notebook shows."""
+        return views().repr_html(self)
 
     def _regrouped(self, groups: regroup.Groups, level: Level) -> Attribution:
         same, apart = level == self.level and level != "span", level == "token" or self.level not in ("token", "word")

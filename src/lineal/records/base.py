@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from importlib import import_module
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,6 +101,33 @@ def laid_out(texts: Sequence[str], segments: Sequence[int], offsets: Sequence[tu
         raise ValueError("word_ids are 0 or more, or null")
 
 
+class Views(Protocol):
+    """What draws records."""
+
+    def save(self, record: Any, path: str | Path) -> str | Path:
+        """Write a record as the ending of the name says and return the path."""
+        ...
+
+    def repr_html(self, record: Any) -> str:
+        """Return what a notebook shows."""
+        ...
+
+
+def drawn_by(views: Callable[[], Any]) -> None:
+    """Say what draws records, loaded on first use: whoever stands above both does, so that no record depends on a view."""
+    global _views
+    _views = views
+
+
+def views() -> Views:
+    """Return what draws records."""
+    assert _views is not None, "the package says it when it is imported"
+    return _views()  # type: ignore[no-any-return]
+
+
+_views: Callable[[], Any] | None = None
+
+
 class Record(BaseModel):
     """A frozen result. A kind of result that is no plain attribution has a field `kind` that says which."""
 
@@ -123,7 +149,7 @@ class Record(BaseModel):
         .json is the record itself, which `lineal.load_result` reads back; .html, .png, .csv, .md and others are views of it. Raises
         OptionError for an ending that stands for nothing, OutputError where no file can be written, MissingExtraError without matplotlib.
         """
-        return Path(import_module("lineal.views").save(self, path))  # found by name, so that a record depends on no view
+        return Path(views().save(self, path))
 
     @classmethod
     def from_dict(cls, data: Any) -> Self:

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, ParamSpec, TypeVar
 
-from lineal import methods, regions
+from lineal import methods
 from lineal.errors import OptionError, unknown
+from lineal.prompts import regions
 from lineal.quadrature.contract import MAX_EVALUATIONS, TOLERANCE
 from lineal.quadrature.spelling import check_rule
 from lineal.typed import check_fields

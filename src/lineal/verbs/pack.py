@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from lineal import methods, regions
+from lineal import methods
 from lineal.engine.field import Problem
 from lineal.methods.contract import Case, Integrals, Key, Outcome
 from lineal.objectives.scores import SequenceScore
+from lineal.prompts import regions
 from lineal.quadrature.contract import Integral, Schedule, Stop
 from lineal.records.attribution import Attribution, Choices
 from lineal.verbs.prepare import Preparation

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lineal import baselines, prompts, regions, targets
+from lineal import baselines, prompts, targets
 from lineal.engine import memory
 from lineal.engine.costs import costs
 from lineal.engine.integrate import Budget
@@ -26,6 +26,7 @@ from lineal.models.rounding import spacing
 from lineal.models.vocabulary import special_tokens
 from lineal.objectives.scores import NO_BRANCHES, Objective
 from lineal.paths import Path, Straight
+from lineal.prompts import regions
 from lineal.quadrature import spelling as rules
 from lineal.quadrature.contract import Schedule
 from lineal.records.attribution import Role

@@ -11,8 +11,10 @@ from typing import Any
 
 from lineal.errors import InputError, OptionError
 from lineal.models.encoded import Encoded
-from lineal.prompts import GENERATED, TEMPLATE
 from lineal.records import group as regroup
+
+TEMPLATE, GENERATED = "template", "generated"
+"""Regions without characters of their own: what the chat template adds, and what was generated."""
 
 Select = str | int | Sequence[tuple[int, int]] | Sequence[int] | None
 
