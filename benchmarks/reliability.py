@@ -108,19 +108,17 @@ def figure(outcomes: Outcomes, path: Path) -> None:
 
     drawn, axes = plt.subplots(3, 5, figsize=(11, 7), sharex=True, sharey=True, layout="constrained")
     families = list(dict.fromkeys(family for family, _ in outcomes))
-    for axis, family in zip(axes.flat, families, strict=False):
+    for axis, family in zip(axes.flat, families, strict=True):
         true, stated, passed, count = [], [], 0, 0
         for tol, colour in zip(TOLERANCES, ("tab:blue", "tab:orange"), strict=True):
             rows = outcomes[family, tol]
             true, stated = rows[:, 0] / tol, rows[:, 1] / tol
-            axis.plot(np.clip(stated, 1e-4, 1e2), np.clip(true, 1e-4, 1e2), ".", ms=2, mew=0, alpha=0.6, color=colour, label=f"tol {tol:g}")
+            axis.plot(np.clip(stated, 1e-4, 1e2), np.clip(true, 1e-4, 1e2), ".", ms=3, mew=0, alpha=0.6, color=colour, label=f"tol {tol:g}")
             passed, count = passed + int((true > stated).sum()), count + len(rows)
         axis.plot([1e-4, 1e2], [1e-4, 1e2], "k-", lw=0.7)
         axis.axhline(1, color="0.5", lw=0.7, ls=":")
         axis.set(title=f"{family}: {passed / count:.2%} above", xscale="log", yscale="log", xlim=(1e-4, 1e2), ylim=(1e-4, 1e2))
-    for axis in axes.flat[len(families) :]:
-        axis.set_axis_off()
-    axes.flat[-1].legend(*axes.flat[0].get_legend_handles_labels(), loc="center", frameon=False, markerscale=5)
+    drawn.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside upper right", ncols=2, frameon=False, markerscale=5)
     drawn.supxlabel("stated error / tolerance")
     drawn.supylabel("true error / tolerance (above the line: more than stated)")
     drawn.savefig(path, dpi=110)

@@ -17,7 +17,7 @@ from lineal.quadrature import Adaptive
 from tests.integrands import FAMILIES, Outcome, draw, outcome
 
 ABOVE_STATED, ABOVE_TOLERANCE = 0.01, 0.005
-DECLARED = {"needles": (0.03, 0.02), "norms": (0.03, 0.02)}  # measured by benchmarks/reliability.py; see docs/quadrature.md
+DECLARED = {"needles": (0.03, 0.02), "norms": (0.03, 0.02)}  # above what benchmarks/reliability.py measured; see docs/quadrature.md
 CHANCE = 0.001
 TOLERANCES = (1e-2, 1e-3)
 FIRST = 1_000_000  # numbers of draws that nothing else uses
