@@ -12,7 +12,7 @@ import torch
 import lineal
 from lineal.models.rounding import spacing
 from lineal.quadrature import spelling as rules
-from lineal.quadrature.rounded import PROBES
+from lineal.quadrature.rounded import SAMPLED
 from tests import tiny
 
 EPSILON = 2.0**-7
@@ -58,7 +58,7 @@ def test_no_noise_costs_six_gradients_and_nothing_else() -> None:
     plain, true = integrated(0.0, 0, epsilon=0.0)
     found, _ = integrated(0.0, 0)
     np.testing.assert_array_equal(found.value, plain.value)
-    assert found.evaluations == plain.evaluations + 2 * PROBES
+    assert found.evaluations == plain.evaluations + 2 * SAMPLED
     assert found.stops == plain.stops
     assert true <= plain.error[0] <= found.error[0] <= plain.error[0] + 1e-3 * np.abs(plain.value).sum()
 

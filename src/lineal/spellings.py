@@ -1,7 +1,7 @@
 """How values are spelled: name[settings]:argument, as in label[unit=prob]:POSITIVE. The grammar alone; names no value and computes nothing.
 
-A table has one `Row` per name. `read` turns a spelling into a value, `write` a value into its spelling, and each undoes the other. Nothing
-is dropped: what is left over behind a spelling is an error.
+A table has one `Entry` per name. `read` turns a spelling into a value, `write` a value into its spelling, and each undoes the other.
+Nothing is dropped: what is left over behind a spelling is an error.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Argument:
 
 
 @dataclass(frozen=True)
-class Row:
+class Entry:
     """One name. make: the class of the value. shown, about: how it is written, and what it is, for lists. fixed: what the name says.
 
     units: the units it can have; unit: the field that holds it, None where there is no choice.
@@ -65,7 +65,7 @@ class Row:
         return type(value) is self.make and all(getattr(value, name) == wanted for name, wanted in self.fixed.items())
 
 
-def read(spec: str, table: Mapping[str, Row], what: str, argument: str | None = None) -> Any:
+def read(spec: str, table: Mapping[str, Entry], what: str, argument: str | None = None) -> Any:
     """Return the value of a spelling. what: what the table's values are. argument: stands for what is missing behind the name.
 
     Raises OptionError for an unknown name or setting, for a missing argument and for one that nothing reads.
@@ -91,7 +91,7 @@ def read(spec: str, table: Mapping[str, Row], what: str, argument: str | None = 
     return value
 
 
-def write(value: Any, table: Mapping[str, Row], what: str) -> str:
+def write(value: Any, table: Mapping[str, Entry], what: str) -> str:
     """Return the spelling of a value, settings included where they differ from the usual ones. OptionError when it has none."""
     for name, row in table.items():
         if not row.spells(value) or (argument := "" if row.argument is None else row.argument.write(value)) is None:
@@ -101,7 +101,7 @@ def write(value: Any, table: Mapping[str, Row], what: str) -> str:
     raise OptionError(f"this {what} has no spelling, only a value: {value!r:.200}")
 
 
-def name_of(value: Any, table: Mapping[str, Row]) -> str | None:
+def name_of(value: Any, table: Mapping[str, Entry]) -> str | None:
     """Return the first name in the table that a value could have."""
     return next((name for name, row in table.items() if row.spells(value)), None)
 
@@ -122,13 +122,13 @@ def parts(spec: str) -> tuple[str, dict[str, Any], str | None]:
 
 def _settings(spec: str, rest: str) -> tuple[dict[str, Any], str]:
     """Return what stands in brackets, and what stands behind them."""
-    found: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     while key := _KEY.match(rest):
-        if key["key"] in found:
+        if key["key"] in settings:
             raise OptionError(f"{spec!r} says {key['key']} twice; say it once")
-        found[key["key"]], rest = _setting(spec, rest[key.end() :])
+        settings[key["key"]], rest = _setting(spec, rest[key.end() :])
         if rest.startswith("]"):
-            return found, rest[1:]
+            return settings, rest[1:]
         if not rest.startswith(","):
             break
         rest = rest[1:]
@@ -173,15 +173,15 @@ def written(value: Any) -> str:
 def split(text: str, separator: str) -> list[tuple[str, bool]]:
     """Return the items of a list, each with whether it stood in quotes; within quotes a quote is doubled, as in CSV files."""
     item = re.compile(rf'"((?:[^"]|"")*)"(?={separator}|\Z)|([^{separator}]*)', re.DOTALL)
-    found, at = [], 0
+    items, at = [], 0
     while True:
         match = item.match(text, at)
         assert match is not None, "an item may be empty"
         quoted = match.group(1) is not None
-        found.append((match.group(1).replace('""', '"') if quoted else match.group(2), quoted))
+        items.append((match.group(1).replace('""', '"') if quoted else match.group(2), quoted))
         at = match.end()
         if at == len(text):
-            return found
+            return items
         at += len(separator)
 
 

@@ -14,7 +14,7 @@ from lineal.baselines.texts import AnotherText, Counterfactual, Several
 from lineal.baselines.vectors import Given, Word, bos, default, eos, mask, mean, pad, unk, zero
 from lineal.errors import OptionError, listing, unknown
 from lineal.models.base import TextModel
-from lineal.spellings import Argument, Row
+from lineal.spellings import Argument, Entry
 
 NAMED: dict[str, Baseline] = {baseline.name: baseline for baseline in (mask, pad, unk, eos, bos, mean, zero)}
 
@@ -111,29 +111,29 @@ def _written_draws(value: Alternatives) -> str | None:
     return f"{value.samples}:{value.proposer}" if isinstance(value.proposer, str) else None
 
 
-BASELINES: dict[str, Row] = {
-    "text": Row(AnotherText, "text:SOME WORDS", "another text", spellings.text("text")),
-    "pair": Row(AnotherText, 'pair:"ONE TEXT","ANOTHER"', "another pair of texts", Argument(("text",), _pair, _written_pair)),
-    "counterfactual": Row(
+BASELINES: dict[str, Entry] = {
+    "text": Entry(AnotherText, "text:SOME WORDS", "another text", spellings.text("text")),
+    "pair": Entry(AnotherText, 'pair:"ONE TEXT","ANOTHER"', "another pair of texts", Argument(("text",), _pair, _written_pair)),
+    "counterfactual": Entry(
         Counterfactual, "counterfactual:TEXT", "the text said otherwise: only what differs moves", spellings.text("text"), unit=None
     ),
-    "counterfactual-pair": Row(
+    "counterfactual-pair": Entry(
         Counterfactual,
         'counterfactual-pair:"ONE TEXT","ANOTHER"',
         "a pair said otherwise",
         Argument(("text",), _pair, _written_pair),
         unit=None,
     ),
-    "word": Row(Word, "word:WORD", "one word everywhere", spellings.token("word", ids=False)),
-    "token": Row(Word, "token:ID", "one token everywhere", Argument(("word",), _id, lambda value: str(value.word))),
-    "alternatives": Row(
+    "word": Entry(Word, "word:WORD", "one word everywhere", spellings.token("word", ids=False)),
+    "token": Entry(Word, "token:ID", "one token everywhere", Argument(("word",), _id, lambda value: str(value.word))),
+    "alternatives": Entry(
         Alternatives,
         "alternatives:8[:PROPOSER]",
         "other words in each place, as a model or a rule proposes them",
         Argument(("samples", "proposer"), _draws, _written_draws),
         unit=None,
     ),
-    "random": Row(RandomWords, "random:8", "random words", Argument(("samples",), _samples, lambda value: str(value.samples))),
+    "random": Entry(RandomWords, "random:8", "random words", Argument(("samples",), _samples, lambda value: str(value.samples))),
 }
 """One row per name that is not in `NAMED`. The first row that can spell a value is its spelling."""
 WORDY = ("text", "pair", "counterfactual", "counterfactual-pair", "word")

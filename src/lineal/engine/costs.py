@@ -17,7 +17,7 @@ from lineal.models.forward import is_out_of_memory
 from lineal.models.lease import lease
 from lineal.paths import Path
 
-PROBES = 4  # tokens whose tangents are compared
+COMPARED = 4  # tokens whose tangents are compared
 AGREEMENT = 1e-3  # largest accepted difference of forward and reverse mode in float32, relative to the largest derivative
 
 BACKWARD, TANGENT, CENTRAL = 1.0, 1.5, 2.0
@@ -67,7 +67,7 @@ def costs(model: TextModel, problem: Problem) -> Costs:
 def _looked(model: TextModel, problem: Problem) -> Costs:
     one = np.zeros(problem.k, dtype=bool)
     one[:1] = True
-    few = replace(problem, path=_Few(problem.path, PROBES))
+    few = replace(problem, path=_Few(problem.path, COMPARED))
 
     def derivatives(mode: Mode) -> Floats:
         return evaluate(model, [Request(replace(few, mode=mode), (0.5,), one)])[0].derivatives

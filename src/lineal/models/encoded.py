@@ -76,11 +76,11 @@ def check_characters(text: str) -> None:
 
 
 def tokenise(
-    tokenizer: Any, texts: Sequence[str], limit: int | None, truncate: bool, wanted: Sequence[str], add_special: bool = True
+    tokenizer: Any, texts: Sequence[str], limit: int | None, truncate: bool, names: Sequence[str], add_special: bool = True
 ) -> Encoded:
     """Tokenise one text or a pair with offsets, word ids and roles.
 
-    limit: most tokens the model reads. wanted: names of the features the model takes. add_special: False for a text that spells its
+    limit: most tokens the model reads. names: the features the model takes. add_special: False for a text that spells its
     special tokens itself, as a chat template does. Raises InputError for something that is no
     text or empty, TooLongError (naming both lengths) unless `truncate`; OptionError for a tokenizer without offsets.
     """
@@ -95,11 +95,11 @@ def tokenise(
     if not getattr(tokenizer, "is_fast", False):
         raise OptionError(f"{type(tokenizer).__name__} is a slow tokenizer without character offsets; load the fast version of it")
     with untouched(tokenizer):
-        return _tokenise(tokenizer, tuple(texts), limit, truncate, wanted, add_special)
+        return _tokenise(tokenizer, tuple(texts), limit, truncate, names, add_special)
 
 
 def _tokenise(
-    tokenizer: Any, texts: tuple[str, ...], limit: int | None, truncate: bool, wanted: Sequence[str], add_special: bool
+    tokenizer: Any, texts: tuple[str, ...], limit: int | None, truncate: bool, names: Sequence[str], add_special: bool
 ) -> Encoded:
     asked = {"return_offsets_mapping": True, "return_special_tokens_mask": True, "add_special_tokens": add_special, "verbose": False}
     full = tokenizer(*texts, **asked)
@@ -109,10 +109,10 @@ def _tokenise(
         if not truncate:
             raise TooLongError(f"the text has {length} tokens, the model reads {limit}; shorten it or pass truncate=True")
         batch = tokenizer(*texts, **asked, truncation=True, max_length=limit)
-    return _encoded(tokenizer, batch, texts, length, wanted)
+    return _encoded(tokenizer, batch, texts, length, names)
 
 
-def _encoded(tokenizer: Any, batch: Any, texts: tuple[str, ...], full_length: int, wanted: Sequence[str]) -> Encoded:
+def _encoded(tokenizer: Any, batch: Any, texts: tuple[str, ...], full_length: int, names: Sequence[str]) -> Encoded:
     ids = batch["input_ids"]
     segments = [-1 if s is None else int(s) for s in batch.sequence_ids(0)]
     offsets = [(0, 0) if s < 0 else (int(a), int(b)) for s, (a, b) in zip(segments, batch["offset_mapping"], strict=True)]
@@ -132,7 +132,7 @@ def _encoded(tokenizer: Any, batch: Any, texts: tuple[str, ...], full_length: in
         notes = (f"The text was cut from {full_length} to {len(ids)} tokens: its last {lost} characters were not read.",)
     return Encoded(
         texts=texts,
-        features={name: torch.tensor(batch[name]) for name in wanted if name in batch},
+        features={name: torch.tensor(batch[name]) for name in names if name in batch},
         tokens=tuple(tokenizer.convert_ids_to_tokens(ids)),
         offsets=tuple(offsets),
         segments=tuple(segments),

@@ -61,10 +61,10 @@ class SentenceEncoder(Adapter):
         if len(texts) != 1:
             raise OptionError("a sentence encoder reads one text at a time; name the other text in the target: targets.similar(text)")
         limit = _entry(self.module, self.route).max_seq_length or model_limit(self.tokenizer, self.network.config)
-        wanted = feature_names(self.network)
-        encoded = tokenise(self.tokenizer, texts, limit, truncate, wanted)
+        names = feature_names(self.network)
+        encoded = tokenise(self.tokenizer, texts, limit, truncate, names)
         if self.prompt:
-            encoded = _held(tokenise(self.tokenizer, (self.prompt + texts[0],), limit, truncate, wanted), self.prompt)
+            encoded = _held(tokenise(self.tokenizer, (self.prompt + texts[0],), limit, truncate, names), self.prompt)
         route = {} if self.route is None else {"task": self.route}
         with untouched(self.tokenizer):
             own = self.module.preprocess(list(texts), prompt=self.prompt or None, **route)["input_ids"][0].tolist()

@@ -71,10 +71,10 @@ class Generative(Adapter):
                 out: Tensor = self.module.generate(**inputs, **settings, num_return_sequences=1, return_dict_in_generate=False)
         except (TypeError, ValueError) as error:
             raise OptionError(f"generate refuses its options: {str(error).splitlines()[0]}") from error
-        found = tuple(int(i) for i in out[0, self.answered(encoded) :])
-        if not found:
+        ids = tuple(int(i) for i in out[0, self.answered(encoded) :])
+        if not ids:
             raise InputError("the model generated nothing after this prompt; raise max_new_tokens or give a continuation")
-        return found
+        return ids
 
     def inputs(self, encoded: Encoded) -> dict[str, Tensor]:
         """Return what `generate` takes for a prompt."""

@@ -99,7 +99,7 @@ def _depth(network: Any) -> int:
 
 
 def _tensor(output: Any) -> Tensor:
-    found = output[0] if isinstance(output, (tuple, list)) else output
-    if not isinstance(found, Tensor):
+    states = output[0] if isinstance(output, (tuple, list)) else output
+    if not isinstance(states, Tensor):
         raise OptionError(f"the layer gives a {type(output).__name__}, not one vector per token")
-    return found
+    return states

@@ -12,5 +12,5 @@ COARSE = (torch.bfloat16, torch.float16)
 
 def spacing(model: TextModel) -> float:
     """Return the distance of neighbouring numbers around 1 in the coarsest precision of the weights, 0 from float32 on. Costs nothing."""
-    found = {parameter.dtype for parameter in model.module.parameters()}
-    return max((float(torch.finfo(dtype).eps) for dtype in COARSE if dtype in found), default=0.0)
+    dtypes = {parameter.dtype for parameter in model.module.parameters()}
+    return max((float(torch.finfo(dtype).eps) for dtype in COARSE if dtype in dtypes), default=0.0)

@@ -62,20 +62,20 @@ class Seq2SeqLM(Generative):
         """Tokenise the source, and put the decoder's start token behind it."""
         if len(texts) != 1:
             raise OptionError("an encoder-decoder model reads one source text; give its continuation as the target or the continuation")
-        found = tokenise(self.tokenizer, texts, self.limit, truncate, ("input_ids", "attention_mask"), add_special)
+        source = tokenise(self.tokenizer, texts, self.limit, truncate, ("input_ids", "attention_mask"), add_special)
         start = torch.tensor([self.start])
         return replace(
-            found,
+            source,
             features={
-                "input_ids": torch.cat([found.features["input_ids"], start]),
-                "attention_mask": torch.cat([found.features["attention_mask"], torch.ones(1, dtype=torch.long)]),
-                SIDE: torch.tensor([0] * len(found) + [1]),
+                "input_ids": torch.cat([source.features["input_ids"], start]),
+                "attention_mask": torch.cat([source.features["attention_mask"], torch.ones(1, dtype=torch.long)]),
+                SIDE: torch.tensor([0] * len(source) + [1]),
             },
-            tokens=(*found.tokens, str(self.tokenizer.convert_ids_to_tokens(self.start))),
-            offsets=(*found.offsets, (0, 0)),
-            segments=(*found.segments, -1),
-            word_ids=(*found.word_ids, None),
-            roles=(*found.roles, "special"),
+            tokens=(*source.tokens, str(self.tokenizer.convert_ids_to_tokens(self.start))),
+            offsets=(*source.offsets, (0, 0)),
+            segments=(*source.segments, -1),
+            word_ids=(*source.word_ids, None),
+            roles=(*source.roles, "special"),
         )
 
     def run(self, features: dict[str, Tensor], embeds: Tensor | None, positions: Tensor | None) -> Tensor:

@@ -41,15 +41,15 @@ class Siamese(Adapter):
         """Return (n, 2D). Rows whose texts have other lengths run apart, so that no text is padded beside the other."""
         side = features[SIDE]
         lengths = [tuple(row) for row in torch.stack([(side == 1).sum(dim=1), (side == 2).sum(dim=1)], dim=1).tolist()]
-        found: list[Tensor | None] = [None] * len(lengths)
+        embeddings: list[Tensor | None] = [None] * len(lengths)
         for a, b in sorted(set(lengths)):
             rows = [i for i, pair in enumerate(lengths) if pair == (a, b)]
             together = torch.cat(
                 [self._one(features, embeds, rows, slice(0, a)), self._one(features, embeds, rows, slice(a, a + b))], dim=-1
             )
             for at, row in enumerate(rows):
-                found[row] = together[at]
-        return torch.stack([row for row in found if row is not None])
+                embeddings[row] = together[at]
+        return torch.stack([row for row in embeddings if row is not None])
 
     def _one(self, features: dict[str, Tensor], embeds: Tensor | None, rows: list[int], where: slice) -> Tensor:
         own = {name: value[rows, where] for name, value in features.items() if name != SIDE}

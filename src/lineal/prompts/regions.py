@@ -19,15 +19,15 @@ TEMPLATE, GENERATED = "template", "generated"
 Select = str | int | Sequence[tuple[int, int]] | Sequence[int] | None
 
 
-def check(name: str, wanted: Any) -> None:
+def check(name: str, selection: Any) -> None:
     """Raise OptionError, which repeats the option's name, when this can select nothing of any text."""
-    entries = [wanted] if isinstance(wanted, Integral) or getattr(wanted, "ndim", 1) == 0 else wanted
-    if wanted is None or isinstance(wanted, str):
+    entries = [selection] if isinstance(selection, Integral) or getattr(selection, "ndim", 1) == 0 else selection
+    if selection is None or isinstance(selection, str):
         return
-    if isinstance(entries, Iterable) and not isinstance(wanted, (bool, bytes, Mapping)) and all(map(_is_entry, entries)):
+    if isinstance(entries, Iterable) and not isinstance(selection, (bool, bytes, Mapping)) and all(map(_is_entry, entries)):
         return
     raise OptionError(
-        f"{name} is {wanted!r}; give a regular expression, the name of a region, a role, (start, end) spans of characters, or token ids"
+        f"{name} is {selection!r}; give a regular expression, the name of a region, a role, (start, end) spans of characters, or token ids"
     )
 
 
@@ -36,27 +36,27 @@ def _is_entry(entry: Any) -> bool:
     return all(isinstance(part, Integral) and not isinstance(part, bool) for part in parts) and (parts is not entry or len(parts) == 2)
 
 
-def select(encoded: Encoded, wanted: Select) -> set[int]:
+def select(encoded: Encoded, selection: Select) -> set[int]:
     """Return the tokens that are meant, special ones not excluded.
 
-    wanted: a region's name or a speaker's role ("question", "user", "example 2"; "template" and "generated" too), else a regular
+    selection: a region's name or a speaker's role ("question", "user", "example 2"; "template" and "generated" too), else a regular
     expression; character spans (start, end) of the first text; or token ids. Raises InputError when nothing fits.
     """
-    if wanted is None:
+    if selection is None:
         return set()
-    if isinstance(wanted, str):
+    if isinstance(selection, str):
         labels = names(encoded)
-        if wanted in labels or any(wanted == region.role for region in encoded.named):
+        if selection in labels or any(selection == region.role for region in encoded.named):
             roles = _roles(encoded)
-            return {i for i, name in enumerate(labels) if wanted in (name, roles[i])}
-        return _covered(encoded, regroup.resolve_spans(encoded.texts[0], wanted))
-    entries: list[Any] = list(wanted) if isinstance(wanted, Iterable) else [wanted]
+            return {i for i, name in enumerate(labels) if selection in (name, roles[i])}
+        return _covered(encoded, regroup.resolve_spans(encoded.texts[0], selection))
+    entries: list[Any] = list(selection) if isinstance(selection, Iterable) else [selection]
     ids = {entry for entry in entries if isinstance(entry, Integral)}
     spans = [entry for entry in entries if not isinstance(entry, Integral)]
-    found = _covered(encoded, regroup.resolve_spans(encoded.texts[0], spans)) | {i for i, token in enumerate(encoded.ids) if token in ids}
-    if not found:
-        raise InputError(f"{wanted!r} selects no token of {encoded.texts[0][:40]!r}")
-    return found
+    tokens = _covered(encoded, regroup.resolve_spans(encoded.texts[0], spans)) | {i for i, token in enumerate(encoded.ids) if token in ids}
+    if not tokens:
+        raise InputError(f"{selection!r} selects no token of {encoded.texts[0][:40]!r}")
+    return tokens
 
 
 def names(encoded: Encoded) -> tuple[str, ...]:

@@ -34,11 +34,11 @@ class Marked:
 
     def named(self, role: str = "", shift: int = 0) -> tuple[Region, ...]:
         """Return the regions in text order, `shift` characters further on. Raises InputError for one that is not in the text."""
-        found = []
+        regions = []
         for name, where in self.regions.items():
             pairs = [where] if isinstance(where, tuple) and len(where) == 2 and isinstance(where[0], int) else where
-            found += [Region(name, start + shift, end + shift, role) for start, end in regroup.resolve_spans(self.text, pairs)]
-        return tuple(sorted(found, key=lambda region: region.start))
+            regions += [Region(name, start + shift, end + shift, role) for start, end in regroup.resolve_spans(self.text, pairs)]
+        return tuple(sorted(regions, key=lambda region: region.start))
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ import numpy as np
 
 from lineal.quadrature.contract import Ask, Floats, Integral, Schedule, Stop
 
-PROBES = 3
+SAMPLED = 3
 """Points whose two neighbours are asked for, to see how much derivatives scatter."""
 
 
@@ -37,7 +37,7 @@ class Rounded:
         assert first is not None, "a schedule asks for something first"
         distance = np.abs(first.alphas[:, None] - np.asarray(breaks)).min(axis=1, initial=1.0)
         free = np.flatnonzero(distance > 2 * self._half * first.alphas)
-        self._probes = np.unique(free[np.linspace(0, len(free) - 1, PROBES + 2).round().astype(int)[1:-1]]) if len(free) else free
+        self._probes = np.unique(free[np.linspace(0, len(free) - 1, SAMPLED + 2).round().astype(int)[1:-1]]) if len(free) else free
         self._sizes: list[tuple[Floats, Floats]] = []  # (m,) points and (m, k) ‖d‖₁ of each, NaN where not asked for
         self._noise: Floats | None = None
 
@@ -68,12 +68,12 @@ class Rounded:
 
     def integral(self) -> Integral:
         """Return the rule's integral with the larger error; valid once `ask` has returned None."""
-        found = self._inner.integral()
+        inner = self._inner.integral()
         assert self._noise is not None, "the integration has ended"
-        error = found.error + np.nan_to_num(self._noise, nan=np.inf, posinf=np.inf) * self._mean_length()
-        mass = self._lengths(found.value[None])[0]
-        stops = [Stop.ROUNDING if s.converged and e > self._tol * w else s for s, e, w in zip(found.stops, error, mass, strict=True)]
-        return replace(found, error=error, evaluations=found.evaluations + 2 * len(self._probes), stops=tuple(stops))
+        error = inner.error + np.nan_to_num(self._noise, nan=np.inf, posinf=np.inf) * self._mean_length()
+        mass = self._lengths(inner.value[None])[0]
+        stops = [Stop.ROUNDING if s.converged and e > self._tol * w else s for s, e, w in zip(inner.stops, error, mass, strict=True)]
+        return replace(inner, error=error, evaluations=inner.evaluations + 2 * len(self._probes), stops=tuple(stops))
 
     def _lengths(self, derivatives: Floats) -> Floats:
         """(m, k) Σ_i |d_i| of (m, k, t); pooled, Σ_i ‖d_i‖ over outputs, the same for each."""

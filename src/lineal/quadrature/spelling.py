@@ -7,7 +7,7 @@ from lineal.errors import OptionError, listing
 from lineal.quadrature.adaptive import Adaptive
 from lineal.quadrature.contract import Schedule
 from lineal.quadrature.fixed import SIDES, Fixed, Nested, Vertices
-from lineal.quadrature.rounded import PROBES, Rounded
+from lineal.quadrature.rounded import SAMPLED, Rounded
 from lineal.quadrature.rules import RULES
 
 ADAPTIVE = ("adaptive", "nested")
@@ -55,7 +55,7 @@ def schedule(
     numbers around 1 where it is coarse (`lineal.models.rounding`); rounding is then part of the error: see `lineal.quadrature.rounded`.
     """
     if epsilon and rule not in SIDES:
-        plain = schedule(rule, tol, max(1, max_evaluations - 2 * PROBES), breaks, pooled)
+        plain = schedule(rule, tol, max(1, max_evaluations - 2 * SAMPLED), breaks, pooled)
         return Rounded(plain, epsilon, tol, breaks, pooled)
     name, points = read_rule(rule)
     if points is not None:

@@ -11,7 +11,7 @@ from typing import Any, get_args
 from lineal import spellings
 from lineal.errors import OptionError, listing, unknown
 from lineal.objectives.scores import SimilarityName, Unit
-from lineal.spellings import Argument, Row
+from lineal.spellings import Argument, Entry
 from lineal.targets.contract import Target
 from lineal.targets.embedding import OwnEmbedding, Similar
 from lineal.targets.label import Label, Labels, ZeroShot
@@ -61,8 +61,8 @@ def _labels(given: str) -> dict[str, Any]:
 def _written_labels(value: Labels) -> str | None:
     if value.labels is None:
         return ""
-    found = [spellings.written_label(label, ",") for label in value.labels]
-    return None if None in found or not found else ",".join(map(str, found))
+    labels = [spellings.written_label(label, ",") for label in value.labels]
+    return None if None in labels or not labels else ",".join(map(str, labels))
 
 
 def _word(given: str) -> dict[str, Any]:
@@ -103,26 +103,28 @@ def _written_part(value: AnswerSpan) -> str | None:
 OPTIONS = Argument(("options",), _options, _written_options)
 _ENCODERS: dict[str, Any] = {"units": SIMILARITIES, "unit": "similarity"}
 
-TARGETS: dict[str, Row] = {
-    "self": Row(OwnEmbedding, "self", "own embedding (encoders)", **_ENCODERS),
-    "query": Row(Similar, "query:TEXT", "similarity to a text read as a query", spellings.text("other"), {"route": "query"}, **_ENCODERS),
-    "document": Row(Similar, "document:TEXT", "the same, read as a document", spellings.text("other"), {"route": "document"}, **_ENCODERS),
-    "similar": Row(Similar, "similar:TEXT", "similarity to another text (encoders)", spellings.text("other"), **_ENCODERS),
-    "label": Row(
+TARGETS: dict[str, Entry] = {
+    "self": Entry(OwnEmbedding, "self", "own embedding (encoders)", **_ENCODERS),
+    "query": Entry(Similar, "query:TEXT", "similarity to a text read as a query", spellings.text("other"), {"route": "query"}, **_ENCODERS),
+    "document": Entry(
+        Similar, "document:TEXT", "the same, read as a document", spellings.text("other"), {"route": "document"}, **_ENCODERS
+    ),
+    "similar": Entry(Similar, "similar:TEXT", "similarity to another text (encoders)", spellings.text("other"), **_ENCODERS),
+    "label": Entry(
         Label,
         "label, label:NAME",
         "the predicted label, or one by name or number, as label:#2 (classifiers)",
         spellings.label("label"),
         units=UNITS,
     ),
-    "labels": Row(
+    "labels": Entry(
         Labels,
         "labels, labels:A,B",
         "all labels at once, or some (classifiers)",
         Argument(("labels",), _labels, _written_labels, optional=True),
         units=UNITS,
     ),
-    "next": Row(
+    "next": Entry(
         NextToken,
         "next, next:RANK",
         "the most likely next token, rank 0, or another one (language models)",
@@ -130,15 +132,15 @@ TARGETS: dict[str, Row] = {
         {"token": None},
         units=UNITS,
     ),
-    "token": Row(NextToken, 'token:" word"', "a given next token, or its id (language models)", spellings.token("token"), units=UNITS),
-    "contrast": Row(
+    "token": Entry(NextToken, 'token:" word"', "a given next token, or its id (language models)", spellings.token("token"), units=UNITS),
+    "contrast": Entry(
         Contrast,
         'contrast:" word"~" foil"',
         "a next token against another (language models)",
         Argument(("token", "foil"), _contrast, _written_contrast),
         units=UNITS,
     ),
-    "choice": Row(
+    "choice": Entry(
         Choice,
         "choice:A,B,C",
         "the preferred one of several answers; choice:A,B,C=B asks for B (language models)",
@@ -146,26 +148,26 @@ TARGETS: dict[str, Row] = {
         {"per_option": False},
         units=UNITS,
     ),
-    "choices": Row(
+    "choices": Entry(
         Choice, "choices:A,B,C", "the same, with a row per answer (language models)", OPTIONS, {"per_option": True}, units=UNITS
     ),
-    "continuation": Row(
+    "continuation": Entry(
         Continuation,
         'continuation:" some words"',
         "a given continuation (language models)",
         spellings.token("text", ids=False),
         units=UNITS,
     ),
-    "steps": Row(Steps, "steps", "each token of a generation (language models)", units=UNITS),
-    "word": Row(
+    "steps": Entry(Steps, "steps", "each token of a generation (language models)", units=UNITS),
+    "word": Entry(
         WordLabel,
         "word:WORD, word:WORD=LABEL",
         "the label of one word (token classifiers)",
         Argument(("word", "label"), _word, _written_word),
         units=UNITS,
     ),
-    "entities": Row(Entities, "entities", "all words with a label other than O (token classifiers)", units=UNITS),
-    "answer": Row(
+    "entities": Entry(Entities, "entities", "all words with a label other than O (token classifiers)", units=UNITS),
+    "answer": Entry(
         AnswerSpan,
         "answer, answer:start, answer:end, answer:both",
         "the answer to a question (question answering)",
@@ -173,14 +175,14 @@ TARGETS: dict[str, Row] = {
         units=("logit",),
         unit=None,
     ),
-    "zero-shot": Row(
+    "zero-shot": Entry(
         ZeroShot,
         "zero-shot:LABEL",
         "whether a label fits (classifiers of inference)",
         spellings.text("label"),
         units=("log_odds", "log_prob", "prob"),
     ),
-    "fill": Row(
+    "fill": Entry(
         Fill,
         "fill, fill:WORD",
         "what stands behind each mask, or a given token (masked language models)",
@@ -200,8 +202,8 @@ def target(spec: str | None, unit: str | None = None, text: str | None = None, u
     for an unknown spelling, a unit that the target does not have, and a second text that it would not read.
     """
     if spec is None:
-        found = usual if text is None else Similar(text)
-        return found if found is None and unit is None else in_unit(found or _usual(unit), unit)
+        value = usual if text is None else Similar(text)
+        return value if value is None and unit is None else in_unit(value or _usual(unit), unit)
     name, _, argument = spellings.parts(spec)
     if text is not None and (name not in ("similar", "query", "document") or argument is not None):
         raise OptionError(f"the target {spec!r} does not read a second text, but {text[:40]!r} is given; drop one of the two")

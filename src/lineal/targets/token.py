@@ -69,11 +69,11 @@ class Entities(Target):
         def bound(encoded: Encoded) -> TokenScore:
             words = word_starts(encoded)
             labels = answer(model, encoded, tuple(words)).argmax(dim=-1).tolist()
-            found = [(i, c) for i, c in zip(words, labels, strict=True) if c != outside]
-            if not found:
+            entities = [(i, c) for i, c in zip(words, labels, strict=True) if c != outside]
+            if not entities:
                 raise InputError(f"the model finds nothing but {self.outside} in {encoded.texts[0][:60]!r}; name a word: word_label('…')")
-            names = tuple(f"“{_word(encoded, i)}” as {head.names[c]}" for i, c in found)
-            return TokenScore(tuple(i for i, _ in found), tuple(c for _, c in found), names, unit)
+            names = tuple(f"“{_word(encoded, i)}” as {head.names[c]}" for i, c in entities)
+            return TokenScore(tuple(i for i, _ in entities), tuple(c for _, c in entities), names, unit)
 
         return bound
 
@@ -140,17 +140,17 @@ def _token_of(encoded: Encoded, word: str, occurrence: int) -> int:
     return _tokens_of(encoded, word, 0, occurrence)[0]
 
 
-def _tokens_of(encoded: Encoded, wanted: str, segment: int, occurrence: int = 0) -> tuple[int, int]:
+def _tokens_of(encoded: Encoded, piece: str, segment: int, occurrence: int = 0) -> tuple[int, int]:
     """Return the first and last token of a piece of text."""
     text = encoded.texts[segment]
     begin = -1
     for _ in range(occurrence + 1):
-        begin = text.find(wanted, begin + 1) if wanted else -1
+        begin = text.find(piece, begin + 1) if piece else -1
         if begin < 0:
-            raise InputError(f"occurrence {occurrence} (from 0) of {wanted!r} is not in the text {text[:60]!r}")
-    inside = [i for i, (a, b) in enumerate(encoded.offsets) if encoded.segments[i] == segment and a < begin + len(wanted) and begin < b]
+            raise InputError(f"occurrence {occurrence} (from 0) of {piece!r} is not in the text {text[:60]!r}")
+    inside = [i for i, (a, b) in enumerate(encoded.offsets) if encoded.segments[i] == segment and a < begin + len(piece) and begin < b]
     if not inside:
-        raise InputError(f"{wanted!r} is in the text but in none of the tokens that the model reads")
+        raise InputError(f"{piece!r} is in the text but in none of the tokens that the model reads")
     return inside[0], inside[-1]
 
 
