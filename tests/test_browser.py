@@ -21,6 +21,8 @@ if not os.environ.get("CI"):
     pytest.importorskip("playwright", reason="playwright is not installed")
 from playwright.sync_api import expect, sync_playwright
 
+pytestmark = pytest.mark.slow
+
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome"))), None)
 FLAGS = [
     "--no-sandbox",

@@ -42,6 +42,7 @@ def run(*arguments: object) -> int:
 
 
 @pytest.mark.parametrize("name", RECORDS)
+@pytest.mark.slow
 def test_every_ending_of_a_kind_writes_what_it_names_from_python_and_by_show(name: str, tmp_path: Path) -> None:
     record = RECORDS[name]
     stored = record.save(tmp_path / "r.json")

@@ -51,6 +51,7 @@ def test_rows_are_integrated_gradients_and_the_matrix_is_symmetric(decoder: bool
     assert (found.matrix[held] == 0).all()
 
 
+@pytest.mark.slow
 def test_entries_are_the_double_integral_of_the_paper() -> None:
     model = fakes.FakeModel(fakes.smooth)
     found = lineal.explain_interactions(model, TEXT, "label:yes", tol=1e-5)
@@ -93,6 +94,7 @@ def test_half_precision_sums_in_double() -> None:
 
 
 @pytest.mark.parametrize("decoder", [False, True])
+@pytest.mark.slow
 def test_a_model_in_bfloat16_is_explained_like_its_weights_in_float64(decoder: bool) -> None:
     half = (tiny.llama() if decoder else tiny.bert_classifier()).bfloat16()
     whole = (tiny.llama() if decoder else tiny.bert_classifier()).bfloat16().double()

@@ -174,6 +174,7 @@ def test_two_threads_on_one_model(name: str, one: Models) -> None:
 
 
 @pytest.mark.parametrize("name", CALLS)
+@pytest.mark.slow
 def test_two_threads_on_two_models(name: str, one: Models, two: Models) -> None:
     before = state_of(one), state_of(two)
     first, second = calls(name, one)[0], calls(name, two)[1]
@@ -183,6 +184,7 @@ def test_two_threads_on_two_models(name: str, one: Models, two: Models) -> None:
 
 
 @pytest.mark.parametrize("beside", ["label", "layer", "next", "recompute", "pair", "interactions"])
+@pytest.mark.slow
 def test_threads_with_different_questions(beside: str, one: Models) -> None:
     before = state_of(one)
     first = [partial(call, one, i) for i, call in enumerate(CALLS.values())]
@@ -223,6 +225,7 @@ def inner(given: Models, name: str) -> torch.nn.Module:
 @pytest.mark.parametrize("after", [0, 3, 5])
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), Stop()], ids=lambda error: type(error).__name__)
 @pytest.mark.parametrize("name", CALLS)
+@pytest.mark.slow
 def test_an_interrupted_call_leaves_everything_as_it_was(name: str, error: BaseException, after: int, one: Models) -> None:
     for model in one.all():
         model.module.train()
@@ -247,6 +250,7 @@ def test_an_abandoned_generator_keeps_nothing(one: Models) -> None:
 
 
 @pytest.mark.parametrize("name", ["label", "layer", "interactions", "recompute", "layer, recompute", "next", "generation", "pair", "probe"])
+@pytest.mark.slow
 def test_training_mode_comes_back_layer_by_layer(name: str, one: Models) -> None:
     """Half of the layers and parameters are set this way and half that way, as where some layers are frozen."""
     for model in one.all():

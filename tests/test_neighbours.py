@@ -50,6 +50,7 @@ def test_rows_are_found_by_all_their_dimensions() -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="peaks of memory are read from /proc")
+@pytest.mark.slow
 def test_the_table_is_never_copied_nor_cast() -> None:
     """A table of 51 MB in bfloat16: a copy would take as much again, and float32 twice that; blocks need less than half of it."""
     script = [

@@ -199,6 +199,7 @@ def test_the_stated_error_covers_the_true_one() -> None:
 
 
 @pytest.mark.parametrize("rule", ["adaptive", "gauss:8", "nested"])
+@pytest.mark.slow
 def test_mixed_passes_give_the_same_matrix(rule: str) -> None:
     loaded = model()
     exact = lineal.explain_pair(loaded, B, LONG, rule="gauss:64", mode="forward")
@@ -224,6 +225,7 @@ def test_the_way_and_the_record_do_not_depend_on_the_clock(monkeypatch: pytest.M
         assert record == records[0]
 
 
+@pytest.mark.slow
 def test_every_mode_states_the_same_scale_and_an_error_that_holds() -> None:
     loaded = model()
     exact = lineal.explain_pair(loaded, A, LONG, rule="gauss:96", mode="reverse")

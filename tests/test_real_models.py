@@ -13,6 +13,8 @@ from lineal import baselines, targets
 from lineal.models import TextModel
 from lineal.models.forward import answer
 
+pytestmark = pytest.mark.slow
+
 FLOAT32 = 1e-5  # relative to the largest score: two float32 implementations of one sum
 ENCODED = "I love Paris is my favourite goofy"
 PROMPT = "The man works as a"
@@ -35,7 +37,6 @@ def assert_equal_scores(ours: lineal.Attribution, theirs: np.ndarray) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")  # the peer's own deprecations
-@pytest.mark.slow
 def test_classifier_scores_equal_captums_at_equal_settings(shared: Path) -> None:
     model = lineal.load(str(shared / "models" / "minilm-movie-sentiment"), device="cpu")
     text = "A tepid first hour, but the ending is glorious."
@@ -60,7 +61,6 @@ def test_similarity_scores_equal_captums_at_equal_settings(minilm: TextModel) ->
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.slow
 def test_next_token_scores_equal_captums_at_equal_settings(smollm2: TextModel) -> None:
     ours = lineal.explain(smollm2, PROMPT, targets.next_token(unit="logit"), rule="gauss:50", baseline="eos")
     token = targets.token_id(smollm2, ours.targets[0])

@@ -43,6 +43,7 @@ def integrated(noise: float, seed: int, rule: str = "adaptive", epsilon: float =
 
 @pytest.mark.parametrize("noise", [0.003, 0.02, 0.1])
 @pytest.mark.parametrize("rule", ["adaptive", "gauss:8"])
+@pytest.mark.slow
 def test_the_error_covers_rounding_that_a_rule_cannot_see(rule: str, noise: float) -> None:
     outcomes = [integrated(noise, seed, rule) for seed in range(100)]
     assert np.mean([true <= found.error[0] for found, true in outcomes]) >= 0.99

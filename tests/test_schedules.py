@@ -235,6 +235,7 @@ def test_a_feature_in_step_with_the_first_points_is_not_certified(frequency: int
 
 
 @pytest.mark.parametrize("tol", [1e-2, 1e-3])
+@pytest.mark.slow
 def test_the_smallest_jump_is_not_certified_wrongly(tol: float) -> None:
     """φ = (1 + [α > c], 1 − [α > c]): F = 2α says nothing about the jump."""
     wrong = 0
