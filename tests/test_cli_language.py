@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+import lineal.evaluation.trust_pair  # bound to the real `load` before the front door gets a model of its own, as the next one
 import lineal.models
-import lineal.verbs.generation  # bound to the real `load` before the front door gets a model of its own
+import lineal.verbs.generation
 from lineal import Attribution, views
 from lineal.errors import LinealError
 from tests import tiny_lm

@@ -21,9 +21,11 @@ from lineal.evaluation.run import METRICS, Evaluation, default_methods, default_
 from lineal.evaluation.stability import randomised
 from lineal.methods import Case, Outcome
 from lineal.metrics import catalogue, subsets
+from lineal.models.checks import check_fidelity
 from lineal.models.classifier import SequenceClassifier
 from lineal.objectives.scores import ClassScore, TokenScore
 from lineal.objectives.wrap import Combined, Hellinger
+from lineal.verbs import prepare
 from lineal.verbs.options import Options
 from lineal.verbs.session import Session
 from lineal.views.evaluation.table import evaluation_csv, evaluation_markdown, evaluation_rows
@@ -192,6 +194,20 @@ def _outcome(session: Session, case: Case) -> Outcome:
     plan = session.method.plan(case)
     found = integrate(session.model, [Task(*task) for task in plan.tasks.values()], session.budget)
     return plan.pack(dict(zip(plan.tasks, found, strict=True)))
+
+
+def test_what_is_found_out_about_a_model_is_found_out_once_for_all_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = []
+    monkeypatch.setattr(prepare, "check_fidelity", lambda model, encoded: (looked.append(model), check_fidelity(model, encoded))[1])
+    model = lineal.load(tiny.bert_classifier(), tiny.tokenizer())
+    names = {"methods": ["ig", "occlusion", "random"], "baselines": ["pad", "mask"], "removals": ["delete"], "rule": "gauss:4"}
+    found = evaluate(model, TEXTS[:2], "label:L1", metrics=["comprehensiveness", "randomisation"], **names)
+    assert len(found.columns) == 5
+    assert len(looked) == 2, "once, and once with other weights"
+    alone = evaluate(
+        model, TEXTS[:2], "label:L1", metrics=["comprehensiveness"], **names | {"methods": ["occlusion"], "baselines": ["mask"]}
+    )
+    assert alone.records[0][0].scores.tolist() == found.records[3][0].scores.tolist()
 
 
 # --- what suits a model --------------------------------------------------------------------------------------------------------------

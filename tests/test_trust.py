@@ -15,7 +15,9 @@ from lineal.errors import InputError
 from lineal.evaluation import trust
 from lineal.evaluation.trust_pair import examine_pair
 from lineal.metrics.curves import GRID, count
+from lineal.models.checks import check_fidelity
 from lineal.prompts import Generation
+from lineal.verbs import prepare
 from tests import fakes, records, tiny, tiny_lm
 from tests.test_pairs import encoder
 
@@ -206,3 +208,12 @@ def test_leave_one_out_is_not_compared_with_itself() -> None:
     _, usual = trust.examine(fakes.FakeModel(fakes.smooth), "a tepid glorious mess of film", "label:yes", baseline="mask")
     assert "integrated gradients" in found.checks[2].sentence
     assert found.checks[2].value == pytest.approx(usual.checks[2].value), "the same two methods, the other way round"
+
+
+def test_an_examination_prepares_the_model_and_its_copy_with_other_weights_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    bound = []
+    monkeypatch.setattr(prepare, "check_fidelity", lambda model, encoded: (bound.append(model), check_fidelity(model, encoded))[1])
+    model = lineal.load(tiny.bert_classifier(), tiny.tokenizer())
+    trust.examine(model, "a very good film but a bad ending", "label:L1", rule="gauss:4")
+    assert len(bound) == 2
+    assert bound[0] is model

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -55,10 +55,10 @@ def compare(
     steps = Steps() if unit is None else Steps(unit)
     wanted = None if generate is not None else specs.target(target, unit, usual=targets.default(loaded))
     names = [name.strip() for name in methods.split(",") if name.strip()]
-    how = {"baseline": baseline, **groups.settings(precision), "truncate": truncate, "layer": common.layer_of(layer)}
+    how: dict[str, Any] = {"baseline": baseline, **groups.settings(precision), "truncate": truncate, "layer": common.layer_of(layer)}
     with common.working("explaining"):
         records = run(
-            loaded, given, wanted, methods=names, max_new_tokens=generate, **how, **({} if generate is None else {"unit": steps.unit})
+            loaded, given, wanted, methods=names, max_new_tokens=generate, **how | ({} if generate is None else {"unit": steps.unit})
         )
     Console().print(_table(records))
     panels = []

@@ -7,10 +7,10 @@ it calls strongest are removed. All methods see the same texts, the same target 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import NoneType
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +31,7 @@ from lineal.objectives.scores import Objective
 from lineal.records.attribution import Attribution
 from lineal.records.evaluation import Column, Evaluation
 from lineal.typed import listed
-from lineal.verbs.options import Options, options_from
+from lineal.verbs.options import Options, QuestionKeywords, lists_options, options_from
 from lineal.verbs.pack import versions
 from lineal.verbs.session import Session
 
@@ -45,6 +45,7 @@ CHUNK = 16
 Floats = NDArray[np.float64]
 
 
+@lists_options(Options)
 def evaluate(
     model: Any,
     texts: Iterable[str],
@@ -56,7 +57,7 @@ def evaluate(
     removals: Sequence[str] | None = None,
     into: str | Path | None = None,
     on_step: Callable[[str], None] | None = None,
-    **options: Any,
+    **options: Unpack[QuestionKeywords],
 ) -> Evaluation:
     """Return how faithful methods are on a list of texts, with one output (k = 1) explained per text.
 
@@ -78,8 +79,9 @@ def evaluate(
             prompts.check(text)
         except InputError as error:
             raise type(error)(f"texts[{row}]: {error}") from error
-    if "method" in options:
-        raise OptionError(f"evaluate compares several methods; give methods=[{options['method']!r}, 'random']")
+    given: dict[str, Any] = {**options}
+    if "method" in given:
+        raise OptionError(f"evaluate compares several methods; give methods=[{given['method']!r}, 'random']")
     options_from(options, beside=("target", "methods", "baselines", "metrics", "removals", "into"))
     if not isinstance(into, (str, Path, NoneType)):
         raise OptionError(f"into is {into!r}; give the name of a file")
@@ -96,7 +98,7 @@ def evaluate(
     operators = {name: operator(name, loaded) for name in removals}
     columns = _columns(loaded, target, methods, baselines, options)
     sessions = [session for _, session in columns]
-    reader = sessions[0] if options.get("layer") is None else Session(loaded, target, None, Options(**options | {"layer": None}))
+    reader = sessions[0] if options.get("layer") is None else Session(loaded, target, None, replace(Options(**options), layer=None))
     kept, skipped, objective = _readable(reader, texts)
     found = has(objective)
     names = tuple(catalogue.defaults(loaded.card.kind in GENERATIVE, found) if metrics is None else metrics)
@@ -204,16 +206,17 @@ def _rows(
 
 
 def _columns(
-    model: Any, target: Any, methods: Sequence[str], baselines: Sequence[str | None], options: dict[str, Any]
+    model: Any, target: Any, methods: Sequence[str], baselines: Sequence[str | None], options: QuestionKeywords
 ) -> list[tuple[Column, Session]]:
+    first = Session(model, target, baselines[0], Options(method=methods[0], **options))
     found = []
     for method in methods:
-        session = Session(model, target, baselines[0], Options(method=method, **options))
-        if not session.method.uses_baseline:
-            found.append((Column(method, None), session))
+        own = first.beside(method, baselines[0])
+        if not own.method.uses_baseline:
+            found.append((Column(method, None), own))
             continue
         for baseline in baselines:
-            session = Session(model, target, baseline, Options(method=method, **options))
+            session = first.beside(method, baseline)
             found.append((Column(method, session.baseline.name), session))
     return found
 

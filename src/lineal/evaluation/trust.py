@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import NoneType
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ from lineal.objectives.wrap import Beside, Combined
 from lineal.records.attribution import Attribution
 from lineal.records.trust import Check, Trust, Verdict
 from lineal.typed import check_seed
-from lineal.verbs.options import Options, options_from
+from lineal.verbs.options import Keywords, Options, lists_options, options_from
 from lineal.verbs.session import Session
 
 Floats = NDArray[np.float64]
@@ -53,8 +53,16 @@ class Examined:
         return values[list(self.picks)].sum(axis=0)
 
 
+@lists_options(Options)
 def examine(
-    model: Any, text: Any, target: Any = None, *, baseline: Any = None, seed: int = 0, record: Attribution | None = None, **options: Any
+    model: Any,
+    text: Any,
+    target: Any = None,
+    *,
+    baseline: Any = None,
+    seed: int = 0,
+    record: Attribution | None = None,
+    **options: Unpack[Keywords],
 ) -> tuple[Attribution, Trust]:
     """Return the explanation of a text and the five checks of it.
 
@@ -81,8 +89,7 @@ def examine(
     chosen = examined(record)
     scores = chosen.row(record.scores)[tokens]
 
-    def again(model: Any = loaded, baseline: Any = baseline, **changed: Any) -> Floats:
-        other = Session(model, target, baseline, Options(**options | changed))
+    def again(other: Session) -> Floats:
         asked = same_question(other, text, case.objective)
         found: Floats = other.scores([replace(asked, objective=chosen.of(asked.objective))])[0][0, tokens]
         return found
@@ -93,10 +100,10 @@ def examine(
     )
     checks = (
         _adds_up(record, chosen),
-        agree("Would another baseline say the same?", f"the baseline “{other}”", scores, again(baseline=other)),
-        agree("Would another method say the same?", whom, scores, again(method=method)),
+        agree("Would another baseline say the same?", f"the baseline “{other}”", scores, again(session.beside(wanted.method, other))),
+        agree("Would another method say the same?", whom, scores, again(session.beside(method, baseline))),
         _deletion(session, case, chosen, tokens, scores, seed),
-        notices(scores, lambda: again(model=randomised(loaded, seed))),
+        notices(scores, lambda: again(Session(randomised(loaded, seed), target, baseline, wanted))),
     )
     return record, Trust(text=record.text, target=chosen.name, checks=checks, about=chosen.about, model=record.model)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import NoneType
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +17,21 @@ from lineal.models import load
 from lineal.records.pair import PairAttribution, Side
 from lineal.records.trust import Check, Trust
 from lineal.typed import check_seed
-from lineal.verbs.pair import Pairs, explain_pair, pair_options_from
+from lineal.verbs.options import lists_options
+from lineal.verbs.pair import PairKeywords, PairOptions, Pairs, explain_pair, pair_options_from
 from lineal.verbs.session import Session
 
 
+@lists_options(PairOptions)
 def examine_pair(
-    model: Any, a: str, b: str, *, baseline: Any = None, seed: int = 0, record: PairAttribution | None = None, **options: Any
+    model: Any,
+    a: str,
+    b: str,
+    *,
+    baseline: Any = None,
+    seed: int = 0,
+    record: PairAttribution | None = None,
+    **options: Unpack[PairKeywords],
 ) -> tuple[PairAttribution, Trust]:
     """Return the explanation of a pair and the five checks of it.
 

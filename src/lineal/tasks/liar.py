@@ -14,7 +14,7 @@ import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from lineal.errors import InputError, MissingExtraError, OptionError
 from lineal.models import TextModel, load
@@ -24,6 +24,7 @@ from lineal.prompts import Chat, Marked
 from lineal.records.attribution import Attribution
 from lineal.targets.contract import Bound, Target
 from lineal.targets.language import Choice
+from lineal.verbs.options import Keywords, Options, lists_options
 from lineal.verbs.text import explain_many
 
 LABELS = ("pants-fire", "false", "barely-true", "half-true", "mostly-true", "true")
@@ -210,6 +211,7 @@ def draw(pool: Sequence[Statement], asked: Statement, shots: int, seed: int = 0)
     return drawn
 
 
+@lists_options(Options)
 def explain(
     model: Any,
     statements: Iterable[Statement],
@@ -220,7 +222,8 @@ def explain(
     pick: str = "choice",
     unit: str = "log_odds",
     chat: bool = False,
-    **options: Any,
+    baseline: Any = None,
+    **options: Unpack[Keywords],
 ) -> Iterator[Verdict]:
     """Yield one explained verdict per statement, in order.
 
@@ -238,7 +241,7 @@ def explain(
     prompts: list[Marked | Chat] = [as_chat(one) if chat else one for one in marked]
     texts = [one.read_by(reader, bool(options.get("truncate"))).texts[0] for one in prompts]
     wanted = _Picked({text: statement.label if pick == "gold" else pick for text, (statement, _) in zip(texts, asked, strict=True)}, unit)
-    for (statement, examples), record in zip(asked, explain_many(reader, prompts, wanted, **options), strict=True):
+    for (statement, examples), record in zip(asked, explain_many(reader, prompts, wanted, baseline=baseline, **options), strict=True):
         assert record.choices is not None, "a choice was explained"
         found = record.choices.model_copy(update={"gold": LABELS.index(statement.label)})
         probabilities = dict(zip(LABELS, map(float, found.share[0]), strict=True))

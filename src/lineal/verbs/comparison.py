@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 from lineal.errors import OptionError
 from lineal.models import load
 from lineal.records.attribution import Attribution
 from lineal.typed import listed
 from lineal.verbs.generation import explain_generation
+from lineal.verbs.options import ComparisonKeywords, Options, lists_options
 from lineal.verbs.text import explain
 
 DEFAULT_METHODS = ("ig", "dig-greedy", "dig-maxcount", "gradient-x-input", "occlusion", "random")
 
 
+@lists_options(Options)
 def compare(
     model: Any,
     text: Any,
@@ -24,7 +26,7 @@ def compare(
     baseline: Any = None,
     continuation: Any = None,
     max_new_tokens: int | None = None,
-    **options: Any,
+    **options: Unpack[ComparisonKeywords],
 ) -> tuple[Attribution, ...]:
     """Return one record per method, for the same text, target, baseline and options.
 
@@ -37,13 +39,14 @@ def compare(
     """
     if not listed("methods", methods, "methods, as ['ig', 'dig-greedy']", kinds=(object,)):
         raise OptionError("methods is empty; give at least one, as ['ig', 'dig-greedy']")
-    if "method" in options:
-        raise OptionError(f"compare takes several methods; give methods=[{options['method']!r}, …]")
+    asked: dict[str, Any] = {**options}
+    if "method" in asked:
+        raise OptionError(f"compare takes several methods; give methods=[{asked['method']!r}, …]")
     loaded = load(model)
     if continuation is None and max_new_tokens is None:
-        return tuple(explain(loaded, text, target, baseline=baseline, method=method, **options) for method in methods)
+        return tuple(explain(loaded, text, target, baseline=baseline, method=method, **asked) for method in methods)
     if target is not None:
         raise OptionError("a generation explains the generated tokens; leave out target, or continuation and max_new_tokens")
     length = {} if max_new_tokens is None else {"max_new_tokens": max_new_tokens}
-    how = {"continuation": continuation, "baseline": baseline, **length, **options}
+    how = {"continuation": continuation, "baseline": baseline, **length, **asked}
     return tuple(explain_generation(loaded, text, method=method, **how) for method in methods)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from typing import Any
+from typing import Any, Unpack
 
 from lineal.errors import InputError, OptionError, unknown
 from lineal.models import load
@@ -12,11 +12,11 @@ from lineal.models.generative import generate_options
 from lineal.prompts import Chat, Generation
 from lineal.records.attribution import Attribution
 from lineal.targets import steps
-from lineal.verbs.options import Options, lists_options
+from lineal.verbs.options import GenerationKeywords, Options, lists_options
 from lineal.verbs.text import explain
 
 
-@lists_options
+@lists_options(Options)
 def explain_generation(
     model: Any,
     prompt: Any = None,
@@ -27,7 +27,7 @@ def explain_generation(
     unit: str = "log_prob",
     hold_generated: bool = False,
     baseline: Any = None,
-    **options: Any,
+    **options: Unpack[GenerationKeywords],
 ) -> Attribution:
     """Return one row of scores per generated token, over the prompt and the tokens generated before it.
 
@@ -49,6 +49,7 @@ def explain_generation(
     if (prompt is None) == (messages is None):
         raise InputError("give a prompt or messages, one of the two")
     known = {field.name for field in fields(Options)}
+    own: dict[str, Any] = {name: value for name, value in options.items() if name in known}
     generate = {name: value for name, value in options.items() if name not in known}
     if strange := [name for name in generate if name not in generate_options()]:
         message = unknown("option", strange[0], [*sorted(known), *sorted(generate_options())])
@@ -56,4 +57,4 @@ def explain_generation(
     if generate and continuation is not None:
         raise OptionError(f"{', '.join(generate)} is for generating, but a continuation is given; drop one of the two")
     asked = Generation(prompt if messages is None else Chat(messages), max_new_tokens, continuation, hold_generated, generate)
-    return explain(load(model), asked, steps(unit), baseline=baseline, **{name: options[name] for name in options if name in known})
+    return explain(load(model), asked, steps(unit), baseline=baseline, **own)

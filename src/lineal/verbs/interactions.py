@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import torch
@@ -28,7 +28,7 @@ from lineal.models.checks import differentiable
 from lineal.paths import Straight
 from lineal.quadrature.contract import Integral
 from lineal.records.interactions import Interactions
-from lineal.verbs.options import lists_options, options_from
+from lineal.verbs.options import Options, QuestionKeywords, lists_options, options_from
 from lineal.verbs.pack import pack
 from lineal.verbs.session import Session
 
@@ -36,8 +36,10 @@ SECOND = 4
 """How many times as much memory a token of a batch takes when second derivatives are taken: 2.7 to 3.5 in live tensors of three models."""
 
 
-@lists_options
-def explain_interactions(model: Any, text: Any, target: Any = None, *, baseline: Any = None, **options: Any) -> Interactions:
+@lists_options(Options)
+def explain_interactions(
+    model: Any, text: Any, target: Any = None, *, baseline: Any = None, **options: Unpack[QuestionKeywords]
+) -> Interactions:
     """Return the token × token interactions of one output, with the error of the answer.
 
     Arguments as in `lineal.explain`, for method "ig", the adaptive or nested rule, one baseline and one output. Cost: one Hessian-vector
@@ -47,9 +49,9 @@ def explain_interactions(model: Any, text: Any, target: Any = None, *, baseline:
     Raises OptionError for several outputs or baselines, or another method, and as `lineal.explain`. Not to be trusted for models with
     non-smooth activations (ReLU): their second derivatives are zero almost everywhere and the interactions sit in the kinks.
     """
-    if options.get("method", "ig") != "ig":
-        raise OptionError(f"interactions are those of Integrated Gradients; leave out method={options['method']!r}")
     asked = options_from(options)
+    if asked.method != "ig":
+        raise OptionError(f"interactions are those of Integrated Gradients; leave out method={asked.method!r}")
     session = Session(load(model), target, baseline, asked)
     begun = time.perf_counter()
     case = session.case(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Literal, ParamSpec, TypeVar
+from typing import Any, Literal, ParamSpec, TypedDict, TypeVar, get_args, get_type_hints
 
 from lineal import methods
 from lineal.errors import OptionError, unknown
@@ -23,52 +23,94 @@ MOST_TOKENS = 1 << 40
 """Of one batch: more than any machine holds."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """What varies between explanations, apart from model, text, target and baseline.
+class CommonKeywords(TypedDict, total=False):
+    """The fields of `CommonOptions`, for verbs that take them by name."""
 
-    method: a name in `lineal.methods.METHODS` or a value of `lineal.methods`.
+    tol: float
+    rule: str
+    max_evaluations: int
+    hold_special: bool
+    truncate: bool
+    batch_tokens: int | None
+
+
+class TokenKeywords(CommonKeywords, total=False):
+    """The fields of `Options` that say which tokens move, and where the model is entered."""
+
+    attribute: regions.Select
+    hold: regions.Select
+    anchor: Anchor | None
+    share_prefix: bool
+    layer: str | int | None
+    recompute: bool
+
+
+class QuestionKeywords(TokenKeywords, total=False):
+    """The fields of `Options`, less the method, for verbs that compare methods or have one of their own."""
+
+    prompt: str | None
+    prompt_name: str | None
+    route: str | None
+
+
+class Keywords(QuestionKeywords, total=False):
+    """The fields of `Options`, for verbs that take them by name."""
+
+    method: Any
+
+
+class GenerateKeywords(TypedDict, total=False):
+    """The usual keywords of transformers' `generate`; `lineal.prompts.Generation` takes all of them, as a mapping."""
+
+    do_sample: bool
+    temperature: float
+    top_k: int
+    top_p: float
+    min_p: float
+    num_beams: int
+    length_penalty: float
+    early_stopping: bool | str
+    repetition_penalty: float
+    no_repeat_ngram_size: int
+    min_new_tokens: int
+    bad_words_ids: list[list[int]]
+    suppress_tokens: list[int]
+    eos_token_id: int | list[int]
+
+
+class GenerationKeywords(TokenKeywords, GenerateKeywords, total=False):
+    """What `lineal.explain_generation` takes by name besides its own parameters; the prompts of sentence encoders are none of it."""
+
+    method: Any
+
+
+class ComparisonKeywords(QuestionKeywords, GenerateKeywords, total=False):
+    """What `lineal.compare` takes by name besides its own parameters; the last two for generations."""
+
+    unit: str
+    hold_generated: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommonOptions:
+    """What varies between explanations of all kinds.
+
     tol: wanted error relative to the attribution mass Σ|A| of each output. rule: "adaptive" (default), "nested", or a fixed rule as
     "gauss:50". max_evaluations: gradient budget per integral; there is one per text and baseline.
-    attribute: what is explained; everything else is held. hold: what else keeps its own embedding. Both are regular expressions, names of
-    regions or roles of a chat ("question", "user"), character spans (start, end) of the first text, or token ids.
-    hold_special: keep special tokens (CLS, SEP, BOS …) at their own embedding. anchor: what is done about the first position of a
-    decoder, where its attention sink forms (docs/anchor.md): "first" holds it, "bos" puts the tokenizer's beginning-of-text token in front
-    where it adds none, and holds that, "none" lets the first token move; None means "first". share_prefix: run leading tokens that are
-    held once, and let all path points read their keys and values.
-    prompt, prompt_name: as in sentence-transformers' `encode`, a text (or the name of one) put before every text; it is held and shown.
-    route: query or document, as in its `encode_query` and `encode_document`.
-    layer: enter the model at this layer instead of at the word embeddings ("embeddings", a block's number, a module's name; see
-    `lineal.models.layer`). The path is then straight between the layer's outputs for baseline and text, and special tokens move
-    too, since they hold what they have read. truncate: cut texts that are too long instead of raising. batch_tokens: points ×
-    length per batch; None picks one for the device.
-    recompute: run layers again in the reverse pass instead of keeping what happened in them (gradient checkpointing): less memory, more
-    time; switched on by itself when not even one path point fits into memory.
+    hold_special: keep special tokens (CLS, SEP, BOS …) at their own embedding. truncate: cut texts that are too long instead of raising.
+    batch_tokens: points × length per batch; None picks one for the device.
     """
 
-    method: Any = "ig"
     tol: float = TOLERANCE
     rule: str = "adaptive"
     max_evaluations: int = MAX_EVALUATIONS
-    attribute: regions.Select = None
-    hold: regions.Select = None
     hold_special: bool = True
-    anchor: Anchor | None = None
-    share_prefix: bool = True
-    layer: str | int | None = None
     truncate: bool = False
     batch_tokens: int | None = None
-    recompute: bool = False
-    prompt: str | None = None
-    prompt_name: str | None = None
-    route: str | None = None
 
     def __post_init__(self) -> None:
         """Check everything that can be checked without a model; OptionError says what fits."""
         check_fields(self)
-        methods.resolve(self.method)
-        for name in ("attribute", "hold"):
-            regions.check(name, getattr(self, name))
         if not 0 < self.tol < 1:
             raise OptionError(f"tol is {self.tol}, but it is a fraction of the attribution mass: give a number between 0 and 1, as 0.01")
         if self.max_evaluations < 16:
@@ -78,17 +120,61 @@ class Options:
         check_rule(self.rule)
 
 
-def lists_options(verb: Callable[P, T]) -> Callable[P, T]:
-    """Write the fields of `Options` into the signature of a verb that takes them as **options, for `help` and editors."""
-    own = inspect.signature(verb)
-    named = [parameter for parameter in own.parameters.values() if parameter.kind is not parameter.VAR_KEYWORD]
-    options = [
-        inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=f.type)
-        for f in fields(Options)
-        if f.name not in own.parameters
-    ]
-    verb.__signature__ = own.replace(parameters=[*named, *options])  # type: ignore[attr-defined]
-    return verb
+@dataclass(frozen=True, kw_only=True)
+class Options(CommonOptions):
+    """What varies between explanations, apart from model, text, target and baseline; `CommonOptions`, and these.
+
+    method: a name in `lineal.methods.METHODS` or a value of `lineal.methods`.
+    attribute: what is explained; everything else is held. hold: what else keeps its own embedding. Both are regular expressions, names of
+    regions or roles of a chat ("question", "user"), character spans (start, end) of the first text, or token ids.
+    anchor: what is done about the first position of a decoder, where its attention sink forms (docs/anchor.md): "first" holds it, "bos"
+    puts the tokenizer's beginning-of-text token in front where it adds none, and holds that, "none" lets the first token move; None means
+    "first". share_prefix: run leading tokens that are held once, and let all path points read their keys and values.
+    layer: enter the model at this layer instead of at the word embeddings ("embeddings", a block's number, a module's name; see
+    `lineal.models.layer`). The path is then straight between the layer's outputs for baseline and text, and special tokens move
+    too, since they hold what they have read.
+    recompute: run layers again in the reverse pass instead of keeping what happened in them (gradient checkpointing), which takes less
+    memory and more time; switched on by itself when not even one path point fits into memory.
+    prompt, prompt_name: as in sentence-transformers' `encode`, a text (or the name of one) put before every text; it is held and shown.
+    route: query or document, as in its `encode_query` and `encode_document`.
+    """
+
+    method: Any = "ig"
+    attribute: regions.Select = None
+    hold: regions.Select = None
+    anchor: Anchor | None = None
+    share_prefix: bool = True
+    layer: str | int | None = None
+    recompute: bool = False
+    prompt: str | None = None
+    prompt_name: str | None = None
+    route: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check everything that can be checked without a model; OptionError says what fits."""
+        super().__post_init__()
+        methods.resolve(self.method)
+        for name in ("attribute", "hold"):
+            regions.check(name, getattr(self, name))
+
+
+def lists_options(kind: type[CommonOptions]) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Write the keywords of a verb's **options into its signature, with the defaults of their kind of options, for `help`."""
+
+    def written(verb: Callable[P, T]) -> Callable[P, T]:
+        own = inspect.signature(verb)
+        (keywords,) = get_args(get_type_hints(verb)["options"])
+        usual = {field.name: field.default for field in fields(kind)}
+        named = [parameter for parameter in own.parameters.values() if parameter.kind is not parameter.VAR_KEYWORD]
+        options = [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=usual.get(name), annotation=annotation)
+            for name, annotation in get_type_hints(keywords).items()
+            if name not in own.parameters
+        ]
+        verb.__signature__ = own.replace(parameters=[*named, *options])  # type: ignore[attr-defined]
+        return verb
+
+    return written
 
 
 def options_from(given: Mapping[str, Any], beside: Sequence[str] = ("target", "baseline")) -> Options:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from types import NoneType
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Unpack, get_args
 
 import numpy as np
 import torch
@@ -32,12 +32,12 @@ from lineal.models.siamese import Siamese, Sides
 from lineal.models.vocabulary import special_tokens
 from lineal.objectives.scores import Projection, SimilarityName, check_similarity
 from lineal.paths import Straight
-from lineal.quadrature.contract import MAX_EVALUATIONS, TOLERANCE, Integral, Stop
+from lineal.quadrature.contract import Integral, Stop
 from lineal.quadrature.spelling import schedule
 from lineal.records.attribution import Attribution
 from lineal.records.pair import Matches, PairAttribution, Side
-from lineal.typed import check_fields, check_value
-from lineal.verbs.options import Options, check_known
+from lineal.typed import check_value
+from lineal.verbs.options import CommonKeywords, CommonOptions, Keywords, Options, check_known, lists_options
 from lineal.verbs.pack import provenance
 from lineal.verbs.session import Session
 from lineal.verbs.text import explain
@@ -50,11 +50,11 @@ PROBES = 8
 
 
 @dataclass(frozen=True, kw_only=True)
-class PairOptions:
-    """What varies between explanations of pairs, apart from model, texts and baselines.
+class PairOptions(CommonOptions):
+    """What varies between explanations of pairs, apart from model, texts and baselines; `CommonOptions`, and these.
 
-    similarity: "cosine" or "dot". tol: wanted error of all terms together, relative to `PairAttribution.scale`. rule, max_evaluations (per
-    text), hold_special, truncate, batch_tokens: as in `lineal.verbs.options.Options`.
+    The tolerance is that of all terms together, relative to `PairAttribution.scale`, and the budget is per text.
+    similarity: "cosine" or "dot".
     mode: how derivatives are computed. "forward": a tangent pass per token of both texts. "reverse": a reverse pass per dimension of the
     embedding. "central": differences. "mixed": the shorter text's token vectors first, then reverse passes of the longer text on those.
     "auto" counts passes (`engine.costs`) and takes the cheapest, the same one every time. All give the same terms, to rounding at equal
@@ -62,28 +62,28 @@ class PairOptions:
     """
 
     similarity: str = "cosine"
-    tol: float = TOLERANCE
-    rule: str = "adaptive"
-    max_evaluations: int = MAX_EVALUATIONS
     mode: Way = "auto"
-    hold_special: bool = True
-    truncate: bool = False
-    batch_tokens: int | None = None
 
     def __post_init__(self) -> None:
         """Check what can be checked without a model; OptionError says what fits."""
-        check_fields(self)
+        super().__post_init__()
         check_similarity(self.similarity)
-        self.for_texts()
 
     def for_texts(self) -> Options:
         """Return the options that hold for each text by itself."""
-        shared = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in ("similarity", "mode")}
-        return Options(**shared)
+        return Options(**{field.name: getattr(self, field.name) for field in fields(CommonOptions)})
 
 
+class PairKeywords(CommonKeywords, total=False):
+    """The fields of `PairOptions`, for verbs that take them by name."""
+
+    similarity: str
+    mode: Way
+
+
+@lists_options(PairOptions)
 def explain_pair(
-    model: Any, a: str, b: str, *, model_b: Any = None, baseline: Any = None, baseline_b: Any = None, **options: Any
+    model: Any, a: str, b: str, *, model_b: Any = None, baseline: Any = None, baseline_b: Any = None, **options: Unpack[PairKeywords]
 ) -> PairAttribution:
     """Return where the similarity of two texts comes from: token × token, row, column and bias terms that sum to it.
 
@@ -107,6 +107,7 @@ def explain_pair(
     return _pairs(model, model_b, baseline, baseline_b, options).explain(a, [b])[0]
 
 
+@lists_options(PairOptions)
 def explain_matches(
     model: Any,
     query: str,
@@ -116,7 +117,7 @@ def explain_matches(
     model_b: Any = None,
     baseline: Any = None,
     baseline_b: Any = None,
-    **options: Any,
+    **options: Unpack[PairKeywords],
 ) -> Matches:
     """Return all documents ranked by similarity to the query, the best `top` of them (None: all) explained as pairs.
 
@@ -141,8 +142,9 @@ def explain_matches(
     return Matches(query=query, pairs=tuple(explained), order=tuple(order), similarities=tuple(float(similarities[i]) for i in order))
 
 
+@lists_options(Options)
 def explain_similarity(
-    model: Any, a: str, b: str, *, sides: Sides = "both", similarity: str = "cosine", baseline: Any = None, **options: Any
+    model: Any, a: str, b: str, *, sides: Sides = "both", similarity: str = "cosine", baseline: Any = None, **options: Unpack[Keywords]
 ) -> Attribution:
     """Return one row of scores over both texts: how much each token adds to the similarity. Complete for every choice of `sides`.
 
@@ -429,7 +431,7 @@ def _embed(session: Session, encoded: Sequence[Encoded]) -> Floats:
     return np.stack([rows[i] for i in range(len(encoded))])
 
 
-def _pairs(model: Any, model_b: Any, baseline: Any, baseline_b: Any, given: dict[str, Any]) -> Pairs:
+def _pairs(model: Any, model_b: Any, baseline: Any, baseline_b: Any, given: Mapping[str, Any]) -> Pairs:
     options, loaded = pair_options_from(given), load(model)
     return Pairs(loaded, loaded if model_b is None else load(model_b), baseline, baseline_b, options)
 

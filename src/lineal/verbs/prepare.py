@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import is_dataclass, replace
 from typing import Any
@@ -67,6 +68,16 @@ class Preparation:
         self.entry = None if options.layer is None else Entered(model, options.layer)
         self.budget = Budget(options.batch_tokens or BATCH_TOKENS.get(model.device.type, 1024), recompute=options.recompute)
         self.memory = self._kept_to_memory()
+
+    def beside(self, baseline: Any, options: Options) -> Preparation:
+        """Return the preparation from another baseline, which shares with this one what is found out about the model.
+
+        options: the same but for the method.
+        """
+        other = copy.copy(self)
+        other.options, other.baseline = options, baselines.resolve(baseline, self.model)
+        other.start = other.baseline.bind(self.model)
+        return other
 
     @property
     def runs(self) -> TextModel:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -35,12 +36,16 @@ class Session:
 
     def __init__(self, model: TextModel, target: Any, baseline: Any, options: Options) -> None:
         """Bind target and baseline to the model. Raises OptionError when they, or the method, do not fit."""
-        self.method = methods.resolve(options.method)
-        if options.layer is not None and self.method.name not in AT_A_LAYER:
-            raise OptionError(
-                f"the method {self.method.name} works on words and cannot enter at a layer; choose one of {listing(AT_A_LAYER)}"
-            )
+        self.method = _method(options)
         self.preparation = Preparation(model, target, baseline, options)
+
+    def beside(self, method: Any, baseline: Any) -> Session:
+        """Return the session that asks the same in another way; all that is known of the model, its budget too, is shared with this one."""
+        options = replace(self.preparation.options, method=method)
+        other = copy.copy(self)
+        other.method = _method(options)
+        other.preparation = self.preparation.beside(baseline, options)
+        return other
 
     @property
     def model(self) -> TextModel:
@@ -191,6 +196,14 @@ class _Begun:
             self.error = done.found if self.error is None else self.error
         else:
             self.found[key] = done.found
+
+
+def _method(options: Options) -> methods.Method:
+    """Return the method of the options. OptionError for one that cannot enter at a layer."""
+    method = methods.resolve(options.method)
+    if options.layer is not None and method.name not in AT_A_LAYER:
+        raise OptionError(f"the method {method.name} works on words and cannot enter at a layer; choose one of {listing(AT_A_LAYER)}")
+    return method
 
 
 def _blocks(texts: Iterable[Any], size: int) -> Iterator[tuple[int, list[Any]]]:

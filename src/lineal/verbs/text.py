@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, get_args
+from typing import Any, Unpack, get_args
 
 from lineal import prompts
 from lineal.errors import InputError, OptionError, listing
 from lineal.models import load
 from lineal.records.attribution import Attribution
 from lineal.records.failure import Failure
-from lineal.verbs.options import lists_options, options_from
+from lineal.verbs.options import Keywords, Options, lists_options, options_from
 from lineal.verbs.session import OnError, Session
 
 
-@lists_options
+@lists_options(Options)
 def explain(
     model: Any,
     text: Any = None,
@@ -22,7 +22,7 @@ def explain(
     *,
     messages: Sequence[Mapping[str, str]] | None = None,
     baseline: Any = None,
-    **options: Any,
+    **options: Unpack[Keywords],
 ) -> Attribution:
     """Return how much each token of a text contributes to what the model says, with the error of the answer.
 
@@ -53,7 +53,7 @@ def explain(
     return Session(load(model), target, baseline, options_from(options)).explain(text)
 
 
-@lists_options
+@lists_options(Options)
 def explain_many(
     model: Any,
     texts: Iterable[Any],
@@ -62,7 +62,7 @@ def explain_many(
     baseline: Any = None,
     progress: bool | Callable[[int], None] = False,
     on_error: OnError = "raise",
-    **options: Any,
+    **options: Unpack[Keywords],
 ) -> Iterator[Any]:
     """Yield the explanation of each text, in order; path points of up to 64 texts share batches.
 
