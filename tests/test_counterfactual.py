@@ -119,7 +119,7 @@ def test_a_pair_and_a_chat() -> None:
     chats = [lineal.prompts.Chat([{"role": "user", "content": f"The {who} works as a"}]) for who in ("man", "nurse")]
     record = explain(decoder, chats[0], baselines.counterfactual(chats[1]), targets.next_token(" doctor"))
     if len(record.tokens) == len(explain(decoder, chats[1], "mean", targets.next_token(" doctor")).tokens):
-        assert "the effect of the edit" in record.notes[-1]
+        assert "the effect of the edit" in " ".join(record.notes)
     assert {t for t, role in zip(record.tokens, record.roles, strict=True) if role == "content"} <= {"Ġman", "Ġma", "n", "an", "Ġm"}
 
 

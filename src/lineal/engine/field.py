@@ -47,6 +47,7 @@ class Problem:
     prefix: keys and values of leading tokens that do not move on the path, shared by the problems that have the same ones.
     mode: how the derivatives are computed; a measure of the gradient itself needs reverse mode.
     pairwise: there is a number per pair of tokens, t × t of them, where there is otherwise one per token (`lineal.verbs.interactions`).
+    apart: its points share no batch with those of others that are not: it reads an answer at many positions.
     """
 
     encoded: Encoded
@@ -56,6 +57,7 @@ class Problem:
     measure: Measure = inner
     mode: Mode = Mode.REVERSE
     pairwise: bool = False
+    apart: bool = False
 
     def __post_init__(self) -> None:
         """Check that the gradient is there when it is measured."""

@@ -144,9 +144,9 @@ class _Piece:
         return size(self.request)[0]
 
     @property
-    def kind(self) -> tuple[str, int]:
-        """What may share a batch: problems with the same mode, and the same prefix or none."""
-        return self.request.problem.mode.value, id(self.request.problem.prefix)
+    def kind(self) -> tuple[str, int, bool]:
+        """What may share a batch: problems with the same mode, the same prefix or none, and those that keep to themselves."""
+        return self.request.problem.mode.value, id(self.request.problem.prefix), self.request.problem.apart
 
     @property
     def points(self) -> int:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from lineal.errors import InputError, OptionError
 from lineal.kept import Kept
@@ -19,6 +22,8 @@ NO_WORD = re.compile(r"[\[<]\|?(?:unused|reserved)[\w-]*\|?[\]>]", re.IGNORECASE
 
 SPECIAL = ("mask", "pad", "unk", "eos", "bos")
 """Special tokens by what they are for, as transformers names them."""
+BLOCK = 8192
+"""Rows of the embedding table that are looked at together."""
 
 _drawable: Kept[tuple[int, frozenset[int]], NDArray[np.int64]] = Kept(most=1)
 
@@ -50,6 +55,25 @@ def spell(model: TextModel, *tokens: int) -> str:
     """Return a token, or several in a row, as text, leading space kept."""
     with turn(model.tokenizer):
         return str(model.tokenizer.decode(list(tokens))) or f"token {', '.join(map(str, tokens))}"
+
+
+def named(model: TextModel, vectors: Tensor, likely: Sequence[int]) -> list[int] | None:
+    """Return the ids of the tokens whose embeddings (t, d) these are, to the last bit; None where one of them is no token's.
+
+    likely: (t,) ids that are tried first. Where they do not fit, cost is one pass over the vocabulary's embeddings.
+    """
+    found = torch.as_tensor(list(likely), device=vectors.device)
+    with torch.no_grad():
+        wrong = (model.embed(found) != vectors).any(dim=-1).nonzero()[:, 0]
+        wanted, places = torch.unique(vectors[wrong], dim=0, return_inverse=True)
+        ids = torch.full((len(wanted),), -1, device=vectors.device)
+        for first in range(0, model.vocabulary if len(wanted) else 0, BLOCK):
+            block = torch.arange(first, min(first + BLOCK, model.vocabulary), device=vectors.device)
+            rows = model.embed(block)
+            for n in torch.isin(rows[:, 0], wanted[:, 0]).nonzero()[:, 0].tolist():
+                ids[(wanted == rows[n]).all(dim=-1)] = first + n
+    found[wrong] = ids[places]
+    return None if bool((found < 0).any()) else [int(i) for i in found]
 
 
 def drawable(model: TextModel) -> NDArray[np.int64]:

@@ -125,6 +125,9 @@ class Attribution(Record):
     texts is the time of the whole run, less what was prepared for all of them once and what the caller did in between.
     memory: estimated bytes, for language models: weights, batch (peak of the largest batch), free before the run.
     choices: for a choice among options, how likely each one is.
+    fluency: a decoder's own mean log-probability per token (nats): of the "text", of the "baseline" where it is a text, or of the text's
+    tokens behind a baseline that is none ("nothing"), and of the text's tokens halfway ("middle"); from the first token that moves, at most
+    the last 256. Empty where there is no path, or no decoder.
     """
 
     texts: tuple[str, ...]
@@ -159,6 +162,7 @@ class Attribution(Record):
     steps: Count = 0
     memory: dict[str, Count] = Field(default_factory=dict)
     choices: Choices | None = None
+    fluency: dict[str, float] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _agree(self) -> Attribution:

@@ -21,6 +21,7 @@ from lineal.models.checks import check_differentiable
 from lineal.quadrature.contract import Integral
 from lineal.records.attribution import Attribution
 from lineal.records.failure import Failure
+from lineal.verbs import plausibility
 from lineal.verbs.options import Options
 from lineal.verbs.pack import choices, menu, pack
 from lineal.verbs.prepare import Preparation
@@ -132,8 +133,11 @@ class Session:
         assert finished.case is not None
         assert finished.pack is not None, "a text that did not fail was planned"
         outcome, options = finished.pack(finished.found), choices(finished.case, finished.found)
+        fluency, notes, warnings = plausibility.remarks(finished.case, outcome, finished.found, self.baseline)
         seconds = finished.seconds + time.perf_counter() - clock
-        return pack(self.preparation, self.method, finished.case, outcome, seconds, options)
+        record = pack(self.preparation, self.method, finished.case, outcome, seconds, options)
+        more = {"fluency": fluency, "notes": (*record.notes, *notes), "warnings": (*record.warnings, *warnings)}
+        return record.model_copy(update=more)
 
     def scores(self, cases: Sequence[Case]) -> list[NDArray[np.float64]]:
         """Return the (k, t) scores of each case, perhaps altered ones; all share batches."""
@@ -184,7 +188,7 @@ class _Begun:
         if self.case is None:
             return []
         plan = method.plan(self.case)
-        tasks = {**plan.tasks, **menu(self.case)}
+        tasks = {**plan.tasks, **menu(self.case), **plausibility.fluency(self.case, plan)}
         self.pack, self.wanted = plan.pack, len(tasks)
         return [Task(*task, key=(self.row, key)) for key, task in tasks.items()]
 
@@ -193,6 +197,8 @@ class _Begun:
         self.wanted -= 1
         self.seconds += done.seconds
         if isinstance(done.found, Exception):
+            if key[0] == "fluency":
+                return  # a remark that cannot be made loses no explanation
             self.error = done.found if self.error is None else self.error
         else:
             self.found[key] = done.found
