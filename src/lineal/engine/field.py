@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -34,7 +35,7 @@ Measure = Callable[[Tensor, Tensor], Tensor]
 """From the gradient (m, t, d) and the path's velocity (m or 1, t, d), both float64, to one number per token (m, t)."""
 
 
-def inner(grad: Tensor, velocity: Tensor) -> Tensor:
+def inner(grad: Annotated[Tensor, "m t d"], velocity: Annotated[Tensor, "n t d"]) -> Annotated[Tensor, "m t"]:
     """Return ⟨∂F/∂x_i, γ_i′⟩: what a line integral sums. Exactly 0 for tokens that do not move, even where the gradient is no number."""
     return torch.where((velocity != 0).any(dim=-1), (grad * velocity).sum(dim=-1), 0.0)
 
@@ -92,8 +93,8 @@ class Request:
 class Answer:
     """values: (m, k) F. derivatives: (m, k, t), zero for outputs that were not wanted."""
 
-    values: Floats
-    derivatives: Floats
+    values: Annotated[Floats, "m k"]
+    derivatives: Annotated[Floats, "m k t"]
 
 
 Evaluate = Callable[[TextModel, Sequence[Request]], list[Answer]]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Annotated, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,7 +86,7 @@ class Outcome:
 
     integral: Integral
     path: str
-    spread: Floats | None = None
+    spread: Annotated[Floats, "k t"] | None = None
     notes: tuple[str, ...] = ()
 
 

@@ -8,7 +8,7 @@ evaluates them (together with the points of many other schedules) and *tells* it
         schedule.tell(*evaluate(ask))
     integral = schedule.integral()
 
-Shapes: m points, k outputs, t tokens. Everything is float64.
+Shapes: m points, k outputs, t tokens. Everything is float64. An array's shape stands beside its type, `Annotated[Floats, "k t"]`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import Annotated, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,10 +90,10 @@ class Integral:
     f_start, f_end: (k,) F at α = 0 and α = 1. evaluations: points whose gradient was computed. stops: one reason per output.
     """
 
-    value: Floats
-    error: Floats
-    f_start: Floats
-    f_end: Floats
+    value: Annotated[Floats, "k t"]
+    error: Annotated[Floats, "k"]
+    f_start: Annotated[Floats, "k"]
+    f_end: Annotated[Floats, "k"]
     evaluations: int
     stops: tuple[Stop, ...]
 

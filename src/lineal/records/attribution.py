@@ -9,7 +9,7 @@ for words, sentences and spans as it does for tokens, and `error` (a bound on an
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,7 +57,7 @@ class Choices(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
     names: tuple[str, ...]
-    log_probs: Array
+    log_probs: Annotated[Array, "m C"]
     picked: int
     gold: int | None = None
     mean: bool = False
@@ -137,16 +137,16 @@ class Attribution(Record):
     word_ids: tuple[int | None, ...]
     roles: tuple[Role, ...]
     level: Level = "token"
-    scores: Array
+    scores: Annotated[Array, "k t"]
     targets: tuple[str, ...]
     units: tuple[str, ...]
-    f_input: Array
-    f_baseline: Array
-    error: Array
+    f_input: Annotated[Array, "k"]
+    f_baseline: Annotated[Array, "k"]
+    error: Annotated[Array, "k"]
     stops: tuple[Reason, ...]
     evaluations: Count
     tol: float = Field(gt=0, allow_inf_nan=False)
-    spread: Array | None = None
+    spread: Annotated[Array, "k t"] | None = None
     adds_up: bool = True
     method: str
     path: str
