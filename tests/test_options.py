@@ -98,6 +98,19 @@ def test_verbs_show_every_keyword_with_its_default(verb: Any) -> None:
     assert all(parameter.kind is not parameter.VAR_KEYWORD for parameter in shown.values())
 
 
+def test_no_verb_takes_options_that_nobody_knows() -> None:
+    untyped = []
+    for path in (path for room in ("verbs", "evaluation", "tasks") for path in (SOURCE / room).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if (
+                isinstance(node, ast.FunctionDef)
+                and node.args.kwarg is not None
+                and "Unpack" not in ast.unparse(node.args.kwarg.annotation or node.args.kwarg)
+            ):
+                untyped.append(f"{path.name}: {node.name}")
+    assert untyped == []
+
+
 CALLS = """
 import lineal
 from lineal.evaluation.trust import examine
