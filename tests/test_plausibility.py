@@ -52,8 +52,8 @@ def test_the_text_the_baseline_and_the_middle_are_scored_by_the_model_itself() -
     there = [eos if flag else i for i, flag in zip(ids, moving.tolist(), strict=True)]
     assert record.fluency["baseline"] == pytest.approx(per_token(start, there, first), abs=1e-9)
     assert record.fluency["middle"] == pytest.approx(per_token((start + text) / 2, ids, first), abs=1e-9)
-    assert f"the text has {record.fluency['text']:.1f}" in record.notes[-1]
-    assert f"read as text, {record.fluency['baseline']:.1f}" in record.notes[-1]
+    assert f"the text has −{-record.fluency['text']:.1f}" in record.notes[-1]
+    assert f"read as text, −{-record.fluency['baseline']:.1f}" in record.notes[-1]
 
 
 def test_a_baseline_that_is_no_text_is_said_to_be_none() -> None:

@@ -76,12 +76,12 @@ def _fluent(means: Mapping[str, Any]) -> tuple[str, ...]:
     if not means:
         return ()
     numbers = {where: float(row[0]) for where, row in means.items()}
-    said = f"In the model's own log-probability per token, the text has {numbers['text']:.1f}"
+    said = f"In the model's own log-probability per token, the text has {_signed(numbers['text'])}"
     if "baseline" in numbers:
-        said += f", the baseline, read as text, {numbers['baseline']:.1f}"
+        said += f", the baseline, read as text, {_signed(numbers['baseline'])}"
     if "nothing" in numbers:
-        said += f"; the baseline is no text, and having read it the model gives the text's tokens {numbers['nothing']:.1f}"
-    said += f"; halfway, the text's tokens have {numbers['middle']:.1f}"
+        said += f"; the baseline is no text, and having read it the model gives the text's tokens {_signed(numbers['nothing'])}"
+    said += f"; halfway, the text's tokens have {_signed(numbers['middle'])}"
     lost = numbers["text"] - min(numbers.values())
     return (f"{said}: the path {'leaves' if lost > LEAVES else 'stays near'} what the model has read.",)
 
@@ -119,3 +119,7 @@ def _contrasted(objective: Any) -> tuple[int, ...]:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.2g} %"
+
+
+def _signed(number: float) -> str:
+    return f"{number:.1f}".replace("-", "−")
