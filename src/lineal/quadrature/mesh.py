@@ -57,6 +57,12 @@ class Mesh:
         same: Bools = np.diff(self._pieces[self.lefts]) == 0
         return same
 
+    @property
+    def outer(self) -> Bools:
+        """(c,) true for the first and the last cell of every piece."""
+        outer: Bools = np.append(True, ~self.touching) | np.append(~self.touching, True)
+        return outer
+
     def between(self, cells: NDArray[np.int64], aside: float = 0.0) -> Floats:
         """(m,) the middles of these cells, or points `aside` of their width nearer to the closer end of the path."""
         middles = self.nodes[self.lefts[cells]] + self.widths[cells] / 2
@@ -83,8 +89,7 @@ class Mesh:
         if pooled:
             finite = np.repeat(finite.all(axis=1, keepdims=True), len(rows), axis=1)
         high, low = self._integrals(derivatives, finite)
-        ends = np.append(True, ~self.touching) | np.append(~self.touching, True)
-        errors, error, order_error = judge(high, low, f[self.lefts + 1] - f[self.lefts], ends, sizes)
+        errors, error, order_error = judge(high, low, f[self.lefts + 1] - f[self.lefts], self.outer, sizes)
         alive = finite[:, :1] if pooled else finite
         errors[:, ~alive.any(axis=0)] = np.inf
         error[~alive.any(axis=0)] = np.inf
