@@ -1,12 +1,13 @@
 """Measure pair matrices: exactness, cost, sanity, usefulness, and the choice of the reference.
 
     python benchmarks/pairs.py exactness --limit 200     # residuals, correlation with human scores
-    python benchmarks/pairs.py references --limit 24     # what each baseline does to the parts
+    python benchmarks/pairs.py references --limit 24     # what each baseline does to the parts, in both decompositions
     python benchmarks/pairs.py alignment --limit 100     # strongest cell per row against exact word matches
     python benchmarks/pairs.py removal --limit 24        # how fast the similarity falls without the tokens that matrices name
     python benchmarks/pairs.py cost --nodes 24           # time and peak memory of forward, reverse and a peer, each in its own process
 
-Pairs: SemEval STS 2015, images and headlines, from ../shared/data/sts (or $LINEAL_SHARED). Model: minilm.
+`exactness --log FILE` appends a line per finished pair and goes on from there. Pairs: SemEval STS 2015, images and headlines, from
+../shared/data/sts (or $LINEAL_SHARED). Model: minilm.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +32,14 @@ import torch
 
 import lineal
 from lineal import baselines
+from lineal.engine.tangents import Mode
 from lineal.evaluation.pair_removal import pair_removal
 from lineal.models.base import TextModel
 from lineal.models.encoded import Encoded
 from lineal.models.forward import answer
 from lineal.models.lease import lease
 from lineal.records.pair import PairAttribution
+from lineal.verbs.pair import PairOptions, Pairs, _contracted
 
 SHARED = Path(os.environ.get("LINEAL_SHARED") or Path(__file__).parents[2] / "shared")
 FILES = ("images-2015.tsv", "headlines-2015.tsv")
@@ -51,15 +54,30 @@ class Row:
     b: str
 
 
-def rows(limit: int, least: float = 0.0, seed: int = 0) -> list[Row]:
-    """Return scored pairs, half of them from each file, drawn at random."""
+def rows(limit: int, least: float = 0.0, most: float = 5.0, seed: int = 0) -> list[Row]:
+    """Return scored pairs drawn at random, from each file in turn."""
     found = []
     for name in FILES:
         lines = (SHARED / "data" / "sts" / name).read_text(encoding="utf-8").splitlines()
-        scored = [Row(float(s), a, b) for s, a, b in (line.split("\t")[:3] for line in lines) if s and float(s) >= least]
+        scored = [Row(float(s), a, b) for s, a, b in (line.split("\t")[:3] for line in lines) if s and least <= float(s) <= most]
         chosen = np.random.default_rng(seed).permutation(len(scored))[: (limit + 1) // 2]
-        found += [scored[i] for i in chosen]
-    return found[:limit]
+        found.append([scored[i] for i in chosen])
+    return [row for both in zip(*found, strict=True) for row in both][:limit]
+
+
+def both(model: TextModel, row: Row, **how: Any) -> dict[str, PairAttribution]:
+    """Return the pair in both decompositions, of the same token vectors: 16 Gauss points and tangent passes."""
+    options = PairOptions(decomposition="four", rule="gauss:16", mode="forward")
+    pairs = Pairs(model, model, how.get("baseline"), how.get("baseline_b"), options)
+    texts = pairs.text(pairs.first, row.a), pairs.text(pairs.second, row.b)
+    (a,), (b,) = pairs._halves(pairs.first, texts[:1], [Mode.FORWARD]), pairs._halves(pairs.second, texts[1:], [Mode.FORWARD])
+    assert a is not None, "it has a mode"
+    assert b is not None, "it has a mode"
+    found = {}
+    for decomposition in ("four", "projected"):
+        pairs.options = replace(options, decomposition=decomposition)
+        found[decomposition] = pairs._pack(a, b, _contracted(a, b, pairs.common(*texts)), 0.0)
+    return found
 
 
 def spearman(x: Sequence[float], y: Sequence[float]) -> float:
@@ -67,31 +85,55 @@ def spearman(x: Sequence[float], y: Sequence[float]) -> float:
     return float(np.corrcoef(*ranks)[0, 1])
 
 
-def exactness(limit: int, tol: float) -> None:
-    model, pairs, begun = lineal.load("minilm"), rows(limit), time.process_time()
-    records = [lineal.explain_pair(model, row.a, row.b, tol=tol) for row in pairs]
-    seconds = time.process_time() - begun
-    residual = np.array([abs(r.residual) for r in records])
-    error = np.array([r.error for r in records])
-    human = [row.score for row in pairs]
-    print(f"pairs {len(pairs)}, tol {tol}, converged {sum(r.converged for r in records)}, {seconds / len(pairs):.2f} s of CPU each")
+def exactness(limit: int, tol: float, decomposition: str, log: Path | None) -> None:
+    model, pairs = lineal.load("minilm"), rows(limit)
+    found = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()] if log is not None and log.exists() else []
+    for row in pairs[len(found) :]:
+        begun = time.process_time()
+        record = lineal.explain_pair(model, row.a, row.b, tol=tol, decomposition=decomposition)
+        seconds = time.process_time() - begun
+        found.append(_numbers(record) | {"seconds": seconds, "human": row.score})
+        if log is not None:
+            with log.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(found[-1]) + "\n")
+    columns = {name: np.array([line[name] for line in found]) for name in found[0]}
+    residual, error = np.abs(columns["residual"]), columns["error"]
+    cost, converged = columns["seconds"].mean(), sum(columns["converged"])
+    print(f"pairs {len(found)}, {decomposition}, tol {tol}, converged {converged}, {cost:.2f} s of CPU each")
     covered = int((residual <= error).sum())
     print(f"|residual|: worst {residual.max():.2e}, median {np.median(residual):.2e}; within the stated error: {covered}")
     print(f"stated error: median {np.median(error):.2e}; |residual| / error: worst {(residual / error).max():.3f}")
-    print(f"points per text: median {np.median([r.a.evaluations for r in records]):.0f}, most {max(r.a.evaluations for r in records)}")
-    print(f"modes: {sorted({r.a.mode for r in records} | {r.b.mode for r in records})}")
-    for name, values in {
-        "similarity": [r.similarity for r in records],
-        "sum of the matrix": [float(r.matrix.sum()) for r in records],
-        "explained share": [r.explained for r in records],
-        "largest cell": [r.words().matrix.max() for r in records],
-    }.items():
-        print(f"Spearman with human scores, {name}: {spearman(values, human):.3f}")
-    swapped = list(zip(pairs, records, strict=True))[:3]
-    for row, pair in swapped:
-        other = lineal.explain_pair(model, row.b, row.a, tol=tol)
-        assert np.abs(pair.matrix - other.matrix.T).max() < 1e-4, "swapped texts transpose the matrix"
-    print(f"swapped texts transpose the matrix: {len(swapped)} of {len(swapped)} pairs, to 1e-4")
+    kept, share = (error / columns["scale"]).max() / tol, np.median(error / columns["mass"])
+    print(f"error / (tol × scale): worst {kept:.3f}; error / mass: median {share:.4f}")
+    print(f"points per text: median {np.median(columns['points']):.0f}, most {columns['points'].max():.0f}")
+    print(f"modes: {sorted({mode for line in found for mode in line['modes']})}")
+    print(f"shared: mean {columns['shared'].mean():+.4f}, largest {np.abs(columns['shared']).max():.4f}")
+    for name in ("similarity", "matrix", "explained", "largest"):
+        print(f"Spearman with human scores, {name}: {spearman(columns[name], columns['human']):.3f}")
+    print(f"Pearson of the sum of the matrix with the similarity: {np.corrcoef(columns['matrix'], columns['similarity'])[0, 1]:.4f}")
+    for row in pairs[:3]:
+        one, other = (
+            lineal.explain_pair(model, *texts, tol=tol, decomposition=decomposition) for texts in ((row.a, row.b), (row.b, row.a))
+        )
+        assert np.abs(one.matrix - other.matrix.T).max() < 1e-4, "swapped texts transpose the matrix"
+    print("swapped texts transpose the matrix: 3 of 3 pairs, to 1e-4")
+
+
+def _numbers(record: PairAttribution) -> dict[str, Any]:
+    return {
+        "similarity": record.similarity,
+        "matrix": float(record.matrix.sum()),
+        "shared": record.shared,
+        "explained": record.explained,
+        "largest": float(record.words().matrix.max()),
+        "residual": record.residual,
+        "error": record.error,
+        "scale": record.scale,
+        "mass": record.mass,
+        "points": (record.a.evaluations + record.b.evaluations) / 2,
+        "converged": record.converged,
+        "modes": [record.a.mode, record.b.mode],
+    }
 
 
 def reference_embedding(model: TextModel, encoded: Encoded, token: int) -> np.ndarray:
@@ -114,27 +156,35 @@ def orthogonal(model: TextModel, row: Row, candidates: Sequence[int]) -> dict[st
     return {"baseline": baselines.Word(candidates[i]), "baseline_b": baselines.Word(candidates[j])}
 
 
-def references(limit: int, names: Sequence[str] = ("mask", "pad", "unk", "mean", "zero", "orthogonal")) -> None:
-    model, pairs = lineal.load("minilm"), rows(limit, least=3.5)
+def references(limit: int, names: Sequence[str]) -> None:
+    """Print, for each baseline and decomposition, like pairs and half as many unlike ones."""
+    model = lineal.load("minilm")
     words = [(t, i) for t, i in model.tokenizer.get_vocab().items() if re.fullmatch(r"[a-z]{4,}", t)]
     chosen = np.random.default_rng(0).permutation(len(words))[:48]
     candidates = [words[i][1] for i in sorted(chosen)]
-    print("| reference | matrix | rows + columns | bias | explained | error / mass | points | top-1 words |")
-    print("|---|---|---|---|---|---|---|---|")
-    for name in names:
-        records = []
-        for row in pairs:
-            how = orthogonal(model, row, candidates) if name == "orthogonal" else {"baseline": name}
-            records.append(lineal.explain_pair(model, row.a, row.b, **how))
-        hits = [top1(record.words().matrix, *shared(record.words())) for record in records]
-        right, all_ = (sum(hit[i] for hit in hits) for i in (0, 1))
-        print(
-            f"| {name} | {np.mean([r.matrix.sum() for r in records]):+.3f} "
-            f"| {np.mean([r.row_terms.sum() + r.column_terms.sum() for r in records]):+.3f} | {np.mean([r.bias for r in records]):+.3f} "
-            f"| {np.median([r.explained for r in records]):.2f} | {np.median([r.error / r.mass for r in records]):.4f} "
-            f"| {np.median([r.evaluations / 2 for r in records]):.0f} | {right / max(1, all_):.3f} of {all_} |",
-            flush=True,
-        )
+    head = "| pairs | reference | decomposition | Σ matrix | similarity | other parts | Σ of cells without sign | r with similarity "
+    print(f"{head}| error / mass | top-1 words |\n{'|---' * 10}|")
+    for kind, pairs in {"like": rows(limit, least=3.5), "unlike": rows(limit // 2, most=1.5)}.items():
+        for name in names:
+            found = []
+            for row in pairs:
+                found.append(both(model, row, **(orthogonal(model, row, candidates) if name == "orthogonal" else {"baseline": name})))
+            for decomposition in ("four", "projected"):
+                print(_reference(kind, name, decomposition, [records[decomposition] for records in found]), flush=True)
+
+
+def _reference(kind: str, name: str, decomposition: str, records: Sequence[PairAttribution]) -> str:
+    sums, similarities = [r.matrix.sum() for r in records], [r.similarity for r in records]
+    hits = [top1(record.words().matrix, *shared(record.words())) for record in records]
+    right, all_ = (sum(hit[i] for hit in hits) for i in (0, 1))
+    parts = [(r.row_terms.sum() + r.column_terms.sum(), r.bias, r.shared) for r in records]
+    rest = "{1:+.3f}, {2:+.3f}" if decomposition == "four" else "{3:+.3f}"
+    return (
+        f"| {kind} | {name} | {decomposition} | {np.mean(sums):.3f} | {np.mean(similarities):.3f} "
+        f"| {rest.format(0, *np.mean(parts, axis=0))} | {np.mean([np.abs(r.words().matrix).sum() for r in records]):.2f} "
+        f"| {np.corrcoef(sums, similarities)[0, 1]:.2f} | {np.median([r.error / r.mass for r in records]):.4f} "
+        f"| {right / max(1, all_):.3f} of {all_} |"
+    )
 
 
 def shared(pair: PairAttribution) -> tuple[list[int], list[int]]:
@@ -151,12 +201,13 @@ def top1(matrix: np.ndarray, at: Sequence[int], expected: Sequence[int]) -> tupl
 
 def removal(limit: int) -> None:
     model = lineal.load("minilm")
-    records = [lineal.explain_pair(model, row.a, row.b) for row in rows(limit, least=3.5)]
-    for sides in ("a", "b", "both"):
-        curves = [pair_removal(model, record, sides=sides) for record in records]
-        ahead, spread = (np.array([getattr(curve, name) for curve in curves]) for name in ("ahead", "spread"))
-        above = int((ahead > spread).sum())
-        print(f"{sides}: {ahead.mean():+.3f} below random order, which varies by {spread.mean():.3f}; more in {above} of {len(curves)}")
+    records = [both(model, row) for row in rows(limit, least=3.5)]
+    for decomposition in ("four", "projected"):
+        for sides in ("a", "b", "both"):
+            curves = [pair_removal(model, record[decomposition], sides=sides) for record in records]
+            ahead, spread = (np.array([getattr(curve, name) for curve in curves]) for name in ("ahead", "spread"))
+            said = f"{ahead.mean():+.3f} below random order, which varies by {spread.mean():.3f}"
+            print(f"{decomposition}, {sides}: {said}; more in {int((ahead > spread).sum())} of {len(curves)}", flush=True)
 
 
 def alignment(limit: int) -> None:
@@ -167,12 +218,14 @@ def alignment(limit: int) -> None:
     network = AutoModel.from_pretrained(model.module[0].model.config._name_or_path, attn_implementation="eager").eval()
     counts: dict[str, list[int]] = {}
     for row in rows(limit, least=4.0):
-        record = lineal.explain_pair(model, row.a, row.b)
+        records = both(model, row)
+        record = records["projected"]
         words = record.words()
         at, expected = shared(words)
         inside = [np.array([role == "content" for role in side.roles]) for side in (words.a, words.b)]
         matrices = {
-            "matrix": words.matrix,
+            "matrix, projected": words.matrix,
+            "matrix, four parts": records["four"].words().matrix,
             "attention of the last layer": attention(network, model, record),
             "cosine of token vectors": contextual(network, model, record),
         }
@@ -216,7 +269,7 @@ def contextual(network: Any, model: TextModel, record: PairAttribution) -> np.nd
 def cost(nodes: int, threads: int) -> None:
     """Run every way in its own process on the same pair and nodes, and print CPU seconds and the memory beyond the loaded model."""
     found = {}
-    for way in ("forward", "reverse", "retrivex"):
+    for way in ("forward", "four", "mixed", "mixed four", "reverse", "retrivex"):
         done = subprocess.run(
             [sys.executable, __file__, "one", way, "--nodes", str(nodes), "--threads", str(threads)],
             capture_output=True,
@@ -251,10 +304,12 @@ def one(way: str, nodes: int) -> None:
             return model.explain(PAIR.a, PAIR.b, layer_index=0, num_interpolation_steps=nodes)[0]
     else:
         model = lineal.load("minilm")
-        lineal.explain_pair(model, "a b", "c d", mode="forward", rule="gauss:2")  # the first run pays for what later ones do not
+        mode, _, four = ("forward four" if way == "four" else way).partition(" ")
+        how = {"mode": mode, "decomposition": four or "projected"}
+        lineal.explain_pair(model, "a b", "c d", rule="gauss:2", **how)  # the first run pays for what later ones do not
 
         def run() -> Any:
-            return lineal.explain_pair(model, PAIR.a, PAIR.b, mode=way, rule=f"gauss:{nodes}").matrix
+            return lineal.explain_pair(model, PAIR.a, PAIR.b, rule=f"gauss:{nodes}", **how).matrix
 
     before, cpu, wall = peak(), time.process_time(), time.perf_counter()
     matrix = run()
@@ -275,6 +330,8 @@ def main() -> None:
     parser.add_argument("what", choices=("exactness", "references", "alignment", "removal", "cost", "one"))
     parser.add_argument("way", nargs="?", default="forward")
     parser.add_argument("--limit", type=int, default=20)
+    parser.add_argument("--decomposition", choices=("projected", "four"), default="projected")
+    parser.add_argument("--log", type=Path, help="where exactness keeps its numbers, to go on from")
     parser.add_argument("--names", nargs="+", default=["mask", "pad", "unk", "mean", "zero", "orthogonal"], help="references to compare")
     parser.add_argument("--tol", type=float, default=0.01)
     parser.add_argument("--nodes", type=int, default=24)
@@ -286,7 +343,7 @@ def main() -> None:
     elif given.what == "cost":
         cost(given.nodes, given.threads)
     elif given.what == "exactness":
-        exactness(given.limit, given.tol)
+        exactness(given.limit, given.tol, given.decomposition, given.log)
     elif given.what == "removal":
         removal(given.limit)
     elif given.what == "references":

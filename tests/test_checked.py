@@ -96,6 +96,7 @@ def edited(value: Any, rng: random.Random) -> Any:
         (PAIR, ("matrix", 0, 0), 100.0, "scores miss F"),
         (PAIR, ("error",), -1, "error is -1"),
         (PAIR, ("bias",), "nan", "bias is not finite"),
+        (PAIR, ("decomposition",), "four", "shared is not 0, but the decomposition is 'four'"),
         (PAIR, ("a", "offsets", 1), [3, 2], r"offsets\[1\] are 3 and 2"),
         (RECORDS["matches"], ("order",), [0, 0, 1], "order is no order"),
         (RECORDS["matches"], ("similarities", 0), -5.0, "similarities rise"),

@@ -43,6 +43,21 @@ def test_a_pair_is_shown_written_and_shown_again(folder: str, tmp_path: Path, ca
         assert (tmp_path / name).stat().st_size > 5000
 
 
+def test_the_decomposition_is_chosen_on_the_command_line(folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "documents.txt").write_text(f"{B}\n{A}\n", encoding="utf-8")
+    commands = {"pair": (folder, A, B), "match": (folder, A, "--documents", str(tmp_path / "documents.txt"))}
+    for name, arguments in commands.items():
+        for how in ("projected", "four"):
+            code, out, err = run(capsys, name, *arguments, "--rule", "gauss:4", "--json", "--decomposition", how)
+            assert code == 0, err
+            pair = json.loads(out) if name == "pair" else json.loads(out)["pairs"][0]
+            assert pair["decomposition"] == how
+            assert (pair["bias"] == 0) == (how == "projected") == (pair["shared"] != 0)
+    code, out, _ = run(capsys, "pair", *commands["pair"], "--rule", "gauss:4", "--decomposition", "four")
+    assert code == 0
+    assert "words of text 1 alone" in out
+
+
 def test_trust_stands_on_the_page_of_a_pair(folder: str, reader: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for model, question in ((folder, "Do the parts add up?"), (reader, "Do the scores add up?")):
         texts = (A, B) if model == folder else ("a tepid film", "a glorious mess")
@@ -126,6 +141,7 @@ def test_interactions_are_shown_written_and_shown_again(reader: str, tmp_path: P
     ("arguments", "words"),
     [
         (("pair", "{reader}", "a", "the", "--similarity", "dot"), "for sentence encoders"),
+        (("pair", "{reader}", "a", "the", "--decomposition", "four"), "for sentence encoders"),
         (("pair", "{folder}", A, B, "--target", "label:L1"), "for classifiers of pairs"),
         (("match", "{folder}", A, "--documents", __file__, "--out", "m.png"), ".json"),
         (("interactions", "{reader}", "a film", "--target", "labels"), "one output"),

@@ -1,8 +1,10 @@
-"""Pairs: four parts sum to the similarity; every way to the derivatives gives the same matrix; one- and two-sided scores are complete."""
+"""Pairs: the parts sum to the similarity, every way to the derivatives gives the same matrix, one- and two-sided scores are complete."""
 
 from __future__ import annotations
 
 import copy
+import dataclasses
+import json
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -24,7 +26,7 @@ from lineal.models import TextModel
 from lineal.models.lease import lease
 from lineal.objectives.scores import Embedding
 from lineal.paths import Straight
-from lineal.verbs.pair import PROBES, PairOptions, Pairs
+from lineal.verbs.pair import PROBES, PairOptions, Pairs, spanned
 from tests.fakes import by
 from tests.honest import assert_keeps_its_word
 
@@ -32,6 +34,7 @@ VOCABULARY = "a small dog puppy chews ##ed gnaws on big stick wood piece of the 
 WORDS = VOCABULARY.split()
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 A, B = "a small dog chewsed on a big stick", "the puppy gnaws on wood"
+BOTH = pytest.mark.parametrize("decomposition", ["projected", "four"])
 LONG = "two boys splash in the surf and a man eats a piece of cheese on the big wood"
 EXACT = 1e-10
 """Largest difference of two ways to the same float64 numbers: rounding, many times over."""
@@ -71,6 +74,11 @@ def model(**how: Any) -> TextModel:
 def problem(loaded: TextModel, text: str, kind: str = "cosine") -> Problem:
     case = Pairs(loaded, loaded, None, None, PairOptions(similarity=kind)).first.case(text)
     return Problem(case.encoded, Straight(case.starts[0], case.end), case.objective)
+
+
+def gap_of(pair: lineal.PairAttribution, exact: lineal.PairAttribution) -> float:
+    """The L1 distance of all terms."""
+    return float(sum(np.abs(getattr(pair, name) - getattr(exact, name)).sum() for name in ("matrix", "row_terms", "column_terms")))
 
 
 def vectors_by_jacobian(loaded: TextModel, text: str, nodes: int) -> np.ndarray:
@@ -162,14 +170,15 @@ def test_central_differences_where_an_operation_has_no_forward_mode(monkeypatch:
     assert np.abs(pair.matrix - plain.matrix).max() < 1e-5
 
 
-# --- the four parts ------------------------------------------------------------------------------------------------------------------
+# --- the parts ------------------------------------------------------------------------------------------------------------------
 
 
+@BOTH
 @pytest.mark.parametrize("pooling", ["mean", "cls", "max"])
 @pytest.mark.parametrize("similarity", ["cosine", "dot"])
-def test_the_parts_sum_to_the_similarity_within_the_stated_error(pooling: str, similarity: str) -> None:
+def test_the_parts_sum_to_the_similarity_within_the_stated_error(pooling: str, similarity: str, decomposition: str) -> None:
     live = encoder(pooling=pooling)
-    pair = lineal.explain_pair(live, A, B, similarity=similarity, max_evaluations=4000)
+    pair = lineal.explain_pair(live, A, B, similarity=similarity, max_evaluations=4000, decomposition=decomposition)
     assert pair.converged
     own = live.encode([A, B], normalize_embeddings=similarity == "cosine").astype(np.float64)
     assert pair.similarity == pytest.approx(float(own[0] @ own[1]), rel=1e-5)
@@ -177,38 +186,184 @@ def test_the_parts_sum_to_the_similarity_within_the_stated_error(pooling: str, s
     assert pair.total == pytest.approx(pair.similarity + pair.residual)
     assert pair.matrix.shape == (11, 7)
     assert pair.mass > 10 * pair.error / pair.scale
+    assert np.abs(pair.matrix).sum() <= pair.scale
 
 
-def test_the_matrix_is_that_of_the_full_jacobian() -> None:
+def exact_pair(kind: str = "cosine", mode: str = "forward", a: str = A, b: str = LONG, **how: Any) -> lineal.PairAttribution:
+    """A pair whose integrals are exact to rounding."""
+    return lineal.explain_pair(model(), a, b, similarity=kind, mode=mode, rule="gauss:32", **how)
+
+
+@BOTH
+@pytest.mark.parametrize("mode", ["forward", "reverse", "central", "mixed"])
+@pytest.mark.parametrize("similarity", ["cosine", "dot"])
+def test_with_exact_integrals_the_parts_are_the_similarity_to_rounding(similarity: str, mode: str, decomposition: str) -> None:
+    pair = exact_pair(similarity, mode, baseline="mask", decomposition=decomposition)
+    assert abs(pair.residual) < EXACT * (1e3 if mode == "central" else 1)
+    assert np.abs(pair.matrix - exact_pair(similarity, baseline="mask", decomposition=decomposition).matrix).max() < 1e-7
+    if decomposition == "projected":
+        assert (pair.row_terms == 0).all()
+        assert (pair.column_terms == 0).all()
+        assert pair.bias == 0.0
+        assert pair.total == pair.shared + pair.matrix.sum()
+    else:
+        assert pair.shared == 0.0
+        assert abs(pair.row_terms).max() > 1e-3
+
+
+def ends(text: str, similarity: str, baseline: str) -> tuple[np.ndarray, np.ndarray]:
+    """ê of a text's baseline and of itself, encoded in plain sight."""
+    live = encoder()
+    token = {"mask": "[MASK]", "pad": "[PAD]", "unk": "[UNK]"}[baseline]
+    ids = live.tokenizer(text, return_tensors="pt")["input_ids"]
+    empty = ids.clone()
+    empty[0, 1:-1] = live.tokenizer.convert_tokens_to_ids(token)
+    found = []
+    for one in (empty, ids):
+        with torch.no_grad():
+            vector = live({"input_ids": one, "attention_mask": torch.ones_like(one)})["sentence_embedding"][0].double().numpy()
+        found.append(vector / np.linalg.norm(vector) if similarity == "cosine" else vector)
+    return found[0], found[1]
+
+
+@pytest.mark.parametrize("similarity", ["cosine", "dot"])
+@pytest.mark.parametrize("baselines", [("mask", "mask"), ("mask", "pad")])
+def test_what_is_shared_lies_along_both_baselines_and_the_matrix_is_orthogonal_to_them(similarity: str, baselines: tuple[str, str]) -> None:
+    """shared = (Qᵀê(a)) · (Qᵀê(b)) and the matrix sums to ê(a)^⊥ · ê(b)^⊥, for baselines that were encoded by themselves."""
+    pair = exact_pair(similarity, baseline=baselines[0], baseline_b=baselines[1])
+    (start_a, a), (start_b, b) = ends(A, similarity, baselines[0]), ends(LONG, similarity, baselines[1])
+    basis, _ = np.linalg.qr(np.stack([start_a, start_b], axis=1))
+    assert pair.shared == pytest.approx((a @ basis) @ (basis.T @ b), rel=1e-9)
+    assert pair.matrix.sum() == pytest.approx(a @ b - (a @ basis) @ (basis.T @ b), rel=1e-9)
+
+
+@pytest.mark.parametrize("mode", ["forward", "mixed"])
+def test_the_projected_matrix_is_that_of_four_parts_without_two_directions(mode: str) -> None:
+    """matrix^⊥ = matrix − T_aᵀ Q Qᵀ T_b, with T by the full Jacobian."""
+    loaded = model()
+    left, right = vectors_by_jacobian(loaded, A, 7), vectors_by_jacobian(loaded, LONG, 7)
+    (start_a, _), (start_b, _) = ends(A, "cosine", "pad"), ends(LONG, "cosine", "pad")
+    basis, _ = np.linalg.qr(np.stack([start_a, start_b], axis=1))
+    pair = lineal.explain_pair(loaded, A, LONG, rule="gauss:7", mode=mode)
+    assert np.abs(pair.matrix - (left.T @ right - left.T @ basis @ basis.T @ right)).max() < EXACT
+
+
+@BOTH
+@pytest.mark.parametrize("mode", ["forward", "reverse", "mixed"])
+def test_a_text_that_equals_its_baseline_has_no_cells_and_all_is_shared(mode: str, decomposition: str) -> None:
+    pair = lineal.explain_pair(
+        model(), "dog", B, baseline="word:dog", baseline_b="mask", mode=mode, decomposition=decomposition, rule="gauss:32"
+    )
+    assert (pair.matrix == 0).all()
+    assert (pair.row_terms == 0).all()
+    assert abs(pair.residual) < EXACT
+    if decomposition == "projected":
+        assert pair.shared == pytest.approx(pair.similarity, abs=EXACT)
+
+
+def test_the_basis_of_baselines_is_orthonormal_in_any_order_and_of_the_rank_they_have() -> None:
+    one, other = np.random.default_rng(0).standard_normal((2, 384))
+    for gap, rank in ((0.0, 1), (1e-9, 1), (1e-3, 2), (1.0, 2)):
+        for size in (1.0, 1e-4, 1e4):
+            vectors = one / np.linalg.norm(one), size * (one + gap * other)
+            basis, swapped = spanned(*vectors), spanned(*vectors[::-1])
+            assert len(basis) == rank, gap
+            assert np.abs(basis @ basis.T - np.eye(rank)).max() < 1e-14
+            assert np.abs(basis.T @ basis - swapped.T @ swapped).max() < 1e-12
+            if rank == 2:
+                for vector in vectors:
+                    assert np.linalg.norm(vector - basis.T @ (basis @ vector)) < 1e-12 * np.linalg.norm(vector)
+    assert spanned(np.zeros(8), np.zeros(8)).shape == (0, 8)
+    assert spanned(np.zeros(384), one).shape == (1, 384)
+
+
+@pytest.mark.parametrize("gap", [0.0, 1e-12, 1e-7, 3e-6, 1e-4])
+def test_nearly_parallel_baselines_keep_the_sum_exact(gap: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A direction that is not taken out, because it would be rounding, is counted as shared: nothing is lost."""
+    loaded = model()
+    own = Pairs.text
+
+    def text(self: Pairs, session: Any, words: str) -> Any:
+        found = own(self, session, words)
+        noise = np.random.default_rng(len(words)).standard_normal(len(found.start))
+        start = base + gap * noise / np.linalg.norm(noise)
+        return dataclasses.replace(found, start=start)
+
+    pairs = Pairs(loaded, loaded, None, None, PairOptions())
+    base = pairs.text(pairs.first, A).start
+    monkeypatch.setattr(Pairs, "text", text)
+    one, other = pairs.text(pairs.first, A), pairs.text(pairs.second, B)
+    common = pairs.common(one, other)
+    a, b = common.left((one.end - one.start)[:, None]), common.left((other.end - other.start)[:, None])
+    assert len(common.basis) == (2 if gap > 1e-5 else 1)
+    assert common.shared + float(a[:, 0] @ b[:, 0]) == pytest.approx(common.similarity, abs=1e-15)
+
+
+@BOTH
+@pytest.mark.parametrize("similarity", ["cosine", "dot"])
+def test_exchanged_texts_exchange_every_part(similarity: str, decomposition: str) -> None:
+    how = {"similarity": similarity, "decomposition": decomposition, "max_evaluations": 4000}
+    pair = lineal.explain_pair(model(), A, LONG, baseline="mask", baseline_b="pad", **how)
+    other = lineal.explain_pair(model(), LONG, A, baseline="pad", baseline_b="mask", **how)
+    size = pair.scale
+    for name in ("matrix", "row_terms", "column_terms", "bias", "shared", "similarity", "error", "scale"):
+        assert np.abs(getattr(pair, name) - getattr(other.swapped, name)).max() < EXACT * size, name
+
+
+def test_an_encoder_whose_baseline_is_nothing_shares_nothing() -> None:
+    """For a dot product ê(r) may be 0, as of a linear encoder from zeros: both decompositions are then the matrix alone."""
+    loaded = model()
+    weights = torch.linspace(-1, 1, 32 * 6, dtype=torch.float64).sin().reshape(6, 32)
+    special = loaded.embed(torch.tensor([2, 3]))
+
+    def run(features: Any, embeds: Any, positions: Any) -> torch.Tensor:
+        points = loaded.embed(features["input_ids"]) if embeds is None else embeds
+        content = ((points[:, :, None] - special).abs().sum(dim=-1) > 0).all(dim=-1)
+        return (points * content[..., None] * features["attention_mask"][..., None]).sum(dim=1) @ weights.T
+
+    loaded.run = run  # type: ignore[method-assign]
+    two, four = (
+        lineal.explain_pair(loaded, A, B, similarity="dot", rule="middle:2", mode="forward", baseline="zero", decomposition=name)
+        for name in ("projected", "four")
+    )
+    assert two.shared == pytest.approx(0.0, abs=EXACT)
+    assert np.abs(two.matrix - four.matrix).max() < EXACT
+    assert two.matrix.sum() == pytest.approx(two.similarity)
+
+
+def test_the_matrix_of_four_parts_is_that_of_the_full_jacobian() -> None:
     loaded = model()
     left, right = vectors_by_jacobian(loaded, A, 7), vectors_by_jacobian(loaded, B, 7)
     for mode in ("forward", "reverse"):
-        pair = lineal.explain_pair(loaded, A, B, rule="gauss:7", mode=mode)
+        pair = lineal.explain_pair(loaded, A, B, rule="gauss:7", mode=mode, decomposition="four")
         assert np.abs(pair.matrix - left.T @ right).max() < EXACT
         assert np.abs(pair.matrix).max() > 1e-3
 
 
-def test_the_stated_error_covers_the_true_one() -> None:
+@BOTH
+def test_the_stated_error_covers_the_true_one(decomposition: str) -> None:
     loaded = model()
-    exact = lineal.explain_pair(loaded, A, B, rule="gauss:96")
+    exact = lineal.explain_pair(loaded, A, B, rule="gauss:96", decomposition=decomposition)
     for options in ({}, {"tol": 0.1}, {"mode": "mixed"}, {"mode": "mixed", "tol": 0.1}):
-        pair = lineal.explain_pair(loaded, A, B, **options)
-        gap = sum(np.abs(getattr(pair, name) - getattr(exact, name)).sum() for name in ("matrix", "row_terms", "column_terms"))
+        pair = lineal.explain_pair(loaded, A, B, decomposition=decomposition, **options)
+        gap = gap_of(pair, exact)
         assert gap <= pair.error
         assert pair.error <= pair.tol * pair.scale
 
 
+@BOTH
 @pytest.mark.parametrize("rule", ["adaptive", "gauss:8", "nested"])
 @pytest.mark.slow
-def test_mixed_passes_give_the_same_matrix(rule: str) -> None:
+def test_mixed_passes_give_the_same_matrix(rule: str, decomposition: str) -> None:
     loaded = model()
-    exact = lineal.explain_pair(loaded, B, LONG, rule="gauss:64", mode="forward")
-    mixed = lineal.explain_pair(loaded, B, LONG, rule=rule, mode="mixed", tol=0.02)
+    exact = lineal.explain_pair(loaded, B, LONG, rule="gauss:64", mode="forward", decomposition=decomposition)
+    mixed = lineal.explain_pair(loaded, B, LONG, rule=rule, mode="mixed", tol=0.02, decomposition=decomposition)
     (projected, other), *rest = [pair for pair in ((mixed.a, mixed.b), (mixed.b, mixed.a)) if pair[0].mode == "mixed"]
     assert not rest, "one text is projected on the vectors of the other"
-    assert projected.passes == other.roles.count("content") + 2 + PROBES
+    assert projected.passes == other.roles.count("content") + (decomposition == "four") + PROBES
     assert mixed.similarity == pytest.approx(exact.similarity, abs=1e-9)
     assert mixed.bias == pytest.approx(exact.bias, abs=1e-9)
+    assert mixed.shared == pytest.approx(exact.shared, abs=1e-9)
     for name in ("matrix", "row_terms", "column_terms"):
         assert np.abs(getattr(mixed, name) - getattr(exact, name)).max() <= mixed.error
 
@@ -226,20 +381,24 @@ def test_the_way_and_the_record_do_not_depend_on_the_clock(monkeypatch: pytest.M
 
 
 @pytest.mark.slow
-def test_every_mode_states_the_same_scale_and_an_error_that_holds() -> None:
+@BOTH
+def test_every_mode_states_the_same_scale_and_an_error_that_holds(decomposition: str) -> None:
     loaded = model()
-    exact = lineal.explain_pair(loaded, A, LONG, rule="gauss:96", mode="reverse")
+    exact = lineal.explain_pair(loaded, A, LONG, rule="gauss:96", mode="reverse", decomposition=decomposition)
     for mode in ("forward", "reverse", "central", "mixed"):
         for tol in (0.1, 0.01):
-            pair = lineal.explain_pair(loaded, A, LONG, mode=mode, tol=tol)
+            pair = lineal.explain_pair(loaded, A, LONG, mode=mode, tol=tol, decomposition=decomposition)
             assert pair.scale == pytest.approx(exact.scale, rel=0.25 if mode == "mixed" else 0.02), mode  # 7 % is one standard deviation
-            gap = sum(np.abs(getattr(pair, name) - getattr(exact, name)).sum() for name in ("matrix", "row_terms", "column_terms"))
+            gap = gap_of(pair, exact)
             assert gap <= pair.error <= tol * pair.scale
 
 
-def test_mixed_is_exact_at_equal_nodes() -> None:
+@BOTH
+def test_mixed_is_exact_at_equal_nodes(decomposition: str) -> None:
     loaded = model()
-    full, mixed = (lineal.explain_pair(loaded, B, LONG, rule="gauss:5", mode=mode) for mode in ("reverse", "mixed"))
+    full, mixed = (
+        lineal.explain_pair(loaded, B, LONG, rule="gauss:5", mode=mode, decomposition=decomposition) for mode in ("reverse", "mixed")
+    )
     for name in ("matrix", "row_terms", "column_terms"):
         assert np.abs(getattr(full, name) - getattr(mixed, name)).max() < EXACT
 
@@ -268,8 +427,10 @@ def test_two_baselines_are_kept_apart() -> None:
     assert abs(pair.residual) <= pair.error <= pair.tol * pair.scale
 
 
-def test_special_tokens_are_exactly_zero_unless_released() -> None:
-    pair = lineal.explain_pair(model(), A, B)
+@BOTH
+@pytest.mark.parametrize("mode", ["forward", "mixed"])
+def test_special_tokens_are_exactly_zero_unless_released(mode: str, decomposition: str) -> None:
+    pair = lineal.explain_pair(model(), A, B, mode=mode, decomposition=decomposition)
     for row in (0, -1):
         assert (pair.matrix[row] == 0).all()
         assert (pair.matrix[:, row] == 0).all()
@@ -289,7 +450,7 @@ def test_a_linear_encoder_has_the_closed_form() -> None:
         return (points * mask).sum(dim=1) / mask.sum(dim=1) @ weights.T
 
     loaded.run = run  # type: ignore[method-assign]
-    pair = lineal.explain_pair(loaded, A, B, similarity="dot", rule="middle:2", mode="forward")
+    pair = lineal.explain_pair(loaded, A, B, similarity="dot", rule="middle:2", mode="forward", decomposition="four")
     left, right = (problem(loaded, text).path.velocity((0.5,))[0].numpy() @ weights.numpy().T for text in (A, B))
     assert np.abs(pair.matrix - (left / len(left)) @ (right / len(right)).T).max() < EXACT
     assert abs(pair.residual) < EXACT
@@ -300,7 +461,7 @@ def test_a_budget_that_runs_out_is_said() -> None:
     assert not pair.converged
     assert pair.stop is lineal.Stop.BUDGET
     exact = lineal.explain_pair(model(), A, B, rule="gauss:96")
-    gap = sum(np.abs(getattr(pair, name) - getattr(exact, name)).sum() for name in ("matrix", "row_terms", "column_terms"))
+    gap = gap_of(pair, exact)
     assert max(gap, abs(pair.residual)) <= pair.error
     assert pair.error > pair.tol * pair.scale
 
@@ -330,8 +491,9 @@ def test_the_model_leaves_as_it_came() -> None:
 # --- the record ----------------------------------------------------------------------------------------------------------------------
 
 
-def test_words_are_sums() -> None:
-    pair = lineal.explain_pair(model(), A, B)
+@BOTH
+def test_words_are_sums(decomposition: str) -> None:
+    pair = lineal.explain_pair(model(), A, B, decomposition=decomposition)
     words = pair.words()
     assert words.a.tokens == ("[CLS]", "a", "small", "dog", "chewsed", "on", "a", "big", "stick", "[SEP]")
     assert words.matrix[4] == pytest.approx(words.words().matrix[4])
@@ -366,6 +528,28 @@ def test_a_pair_survives_the_disk(tmp_path: Path) -> None:
         lineal.PairAttribution.from_dict(broken)
 
 
+def old(record: lineal.PairAttribution) -> dict[str, Any]:
+    """A pair as schema 1 stored it."""
+    return {name: value for name, value in record.to_dict().items() if name not in ("decomposition", "shared")} | {"schema": 1}
+
+
+def test_records_of_the_first_schema_are_four_parts(tmp_path: Path) -> None:
+    pair = lineal.explain_pair(model(), A, B, decomposition="four")
+    assert pair.to_dict()["schema"] == 2
+    path = tmp_path / "pair.json"
+    path.write_text(json.dumps(old(pair)), encoding="utf-8")
+    assert lineal.load_result(path) == pair
+    matches = lineal.explain_matches(model(), B, [A, LONG], decomposition="four", rule="gauss:5")
+    stored = matches.to_dict() | {"schema": 1, "pairs": [old(one) for one in matches.pairs]}
+    assert lineal.Matches.from_dict(stored) == matches
+    with pytest.raises(ResultError, match="decomposition"):
+        lineal.PairAttribution.from_dict(old(pair) | {"schema": 2})
+    with pytest.raises(ResultError, match="reads schema 1 or 2"):
+        lineal.PairAttribution.from_dict(old(pair) | {"schema": 3})
+    with pytest.raises(ResultError, match="reads schema 1"):
+        lineal.Attribution.from_dict(lineal.explain(model(), A, rule="gauss:2").to_dict() | {"schema": 2})
+
+
 # --- one row of scores over both texts -------------------------------------------------------------------------------------------------
 
 
@@ -392,7 +576,7 @@ def test_one_sided_scores_are_those_of_the_similarity_to_the_other_text() -> Non
 
 def test_one_sided_scores_are_the_rows_of_the_matrix_with_their_row_terms() -> None:
     loaded = model()
-    pair = lineal.explain_pair(loaded, A, B, tol=1e-4, max_evaluations=4000)
+    pair = lineal.explain_pair(loaded, A, B, tol=1e-4, max_evaluations=4000, decomposition="four")
     record = lineal.explain_similarity(loaded, A, B, sides="a", tol=1e-4, max_evaluations=4000)
     assert np.abs(pair.matrix.sum(axis=1) + pair.row_terms - record.scores[0, : len(pair.a.tokens)]).max() < 1e-3
 
@@ -464,6 +648,7 @@ def test_matches_with_long_documents_use_mixed_passes() -> None:
         (lambda m: lineal.explain_pair(m, A, B, toll=0.1), OptionError, "toll"),
         (lambda m: lineal.explain_pair(m, A, B, mode="sideways"), OptionError, "forward"),
         (lambda m: lineal.explain_pair(m, A, B, similarity="euclid"), OptionError, "cosine"),
+        (lambda m: lineal.explain_pair(m, A, B, decomposition="three"), OptionError, "projected"),
         (lambda m: lineal.explain_pair(m, A, B, baseline="mask,pad"), OptionError, "one baseline per text"),
         (lambda m: lineal.explain_similarity(m, A, B, sides="c"), OptionError, "both"),
         (lambda m: lineal.explain_matches(m, A, []), InputError, "no document"),

@@ -182,18 +182,35 @@ def test_a_pair_is_examined_by_its_cells() -> None:
     assert views.pair_page(record, panels=[views.trust_panel(found)]).count('class="trust"') == 1
 
 
-def test_leaving_out_a_token_of_each_text_is_the_second_difference() -> None:
-    """One cell again, by encoding what is left in plain sight: the baseline's token in place of the left-out ones."""
+@pytest.mark.parametrize("decomposition", ["projected", "four"])
+def test_leaving_out_a_token_of_each_text_is_the_second_difference(decomposition: str) -> None:
+    """One cell again, by encoding what is left in plain sight: the baseline's token in place of the left-out ones.
+
+    What is shared with empty texts is in no cell, and so it is in no difference.
+    """
     model, a, b = lineal.load(encoder()), "tepid film", "good film mess"
-    record, found = examine_pair(model, a, b, rule="gauss:2", baseline="mask")
+    how = {"rule": "gauss:2", "baseline": "mask", "decomposition": decomposition}
+    _, found = examine_pair(model, a, b, **how)
     word = model.tokenizer.mask_token
 
     def similarity(one: str, two: str) -> float:
-        return lineal.explain_pair(model, one, two, rule="gauss:2", baseline="mask").similarity
+        pair = lineal.explain_pair(model, one, two, **how)
+        return pair.similarity - pair.shared
 
     without = similarity(f"{word} film", b), similarity(a, f"{word} film mess"), similarity(f"{word} film", f"{word} film mess")
-    expected = record.similarity - without[0] - without[1] + without[2]
+    expected = similarity(a, b) - without[0] - without[1] + without[2]
     assert list(found.checks[2].lines.values())[1][0] == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_given_record_is_examined_in_its_own_decomposition() -> None:
+    model, a, b = lineal.load(encoder()), "tepid film", "good film mess"
+    four = lineal.explain_pair(model, a, b, rule="gauss:4", decomposition="four")
+    _, given = examine_pair(model, a, b, rule="gauss:4", record=four)
+    _, asked = examine_pair(model, a, b, rule="gauss:4", decomposition="four")
+    _, usual = examine_pair(model, a, b, rule="gauss:4")
+    for number in (1, 2):
+        assert given.checks[number].value == pytest.approx(asked.checks[number].value)
+        assert given.checks[number].lines != usual.checks[number].lines
 
 
 def test_a_matrix_needs_cells() -> None:

@@ -40,16 +40,20 @@ def side(text: str, stop: Stop = Stop.CONVERGED) -> Side:
     )
 
 
-def record(a: str = "a dog chews a stick", b: str = "the puppy gnaws wood", stop: Stop = Stop.CONVERGED, **changes: Any) -> PairAttribution:
-    """A made-up pair whose parts add up, with one negative cell."""
+def record(
+    a: str = "a dog chews a stick", b: str = "the puppy gnaws wood", stop: Stop = Stop.CONVERGED, four: bool = False, **changes: Any
+) -> PairAttribution:
+    """A made-up pair whose parts add up, with one negative cell; in two parts, or in four."""
     left, right = side(a, stop), side(b)
     matrix = np.zeros((len(left.tokens), len(right.tokens)))
     matrix[1:-1, 1:-1] = np.linspace(-0.05, 0.2, (len(left.tokens) - 2) * (len(right.tokens) - 2)).reshape(len(left.tokens) - 2, -1)
     rows, columns = np.zeros(len(left.tokens)), np.zeros(len(right.tokens))
-    rows[1:-1], columns[1:-1] = -0.02, 0.01
+    if four:
+        rows[1:-1], columns[1:-1] = -0.02, 0.01
     total = 0.3 + matrix.sum() + rows.sum() + columns.sum()
     fields: dict[str, Any] = {
-        "a": left, "b": right, "matrix": matrix, "row_terms": rows, "column_terms": columns, "bias": 0.3, "similarity": total - 0.001,
+        "a": left, "b": right, "matrix": matrix, "row_terms": rows, "column_terms": columns, "similarity": total - 0.001,
+        "decomposition": "four" if four else "projected", "shared": 0.0 if four else 0.3, "bias": 0.3 if four else 0.0,
         "unit": "cosine", "error": 0.01, "scale": 2.0, "tol": 0.01, "rule": "adaptive",
         "model": ModelCard(name="tiny", architecture="BertModel", kind="encoder"),
     }  # fmt: skip
@@ -67,14 +71,15 @@ def data(page: str) -> Any:
     return json.loads(found[1])
 
 
-def test_the_page_holds_the_record_and_every_cell() -> None:
-    pair = record()
+@pytest.mark.parametrize("four", [False, True])
+def test_the_page_holds_the_record_and_every_cell(four: bool) -> None:
+    pair = record(four=four)
     page = pair_page(pair)
     assert PairAttribution.from_dict(data(page)["record"]) == pair
     drawn = data(page)["grids"][0]
     assert np.asarray(drawn["values"]) == pytest.approx(pair.matrix[1:-1, 1:-1], rel=1e-3)
     cells = re.findall(r'<td class="u [np]"', page)
-    assert len(cells) == 5 * 4 + 5 + 4
+    assert len(cells) == 5 * 4 + (5 + 4 if four else 0)
     assert page.count("<path ") == len(grid(pair).links) > 3
     assert "stroke-dasharray" in page
     assert "Converged" in page
@@ -82,14 +87,31 @@ def test_the_page_holds_the_record_and_every_cell() -> None:
     assert len(page.encode()) < 60_000
 
 
-def test_the_parts_are_on_the_page_and_add_up() -> None:
-    pair = record()
+FOUR = ["word × word", "words of text 1 alone", "words of text 2 alone", "bias", "less the residual", "similarity (cosine)"]
+TWO = ["word × word", "shared with empty texts", "less the residual", "similarity (cosine)"]
+
+
+@pytest.mark.parametrize(("four", "names"), [(False, TWO), (True, FOUR)])
+def test_the_parts_are_on_the_page_and_add_up(four: bool, names: list[str]) -> None:
+    pair = record(four=four)
     rows = re.findall(r'<th scope="row">([^<]+)</th><td>([+−]?[\d.]+)</td><td class="why">', pair_page(pair))
     values = [float(value.replace("−", "-")) for _, value in rows]
-    assert [name for name, _ in rows] == [
-        "word × word", "words of text 1 alone", "words of text 2 alone", "bias", "less the residual", "similarity (cosine)",
-    ]  # fmt: skip
+    assert [name for name, _ in rows] == names
     assert sum(values[:-1]) == pytest.approx(values[-1], abs=3e-4)
+
+
+def test_only_four_parts_have_remainders_and_a_share() -> None:
+    """Row and column strips, and the share of the similarity that the matrix carries, belong to the decomposition that has them."""
+    for page in (pair_page(record()), to_text(record()), matches_page(matches())):
+        view = re.sub(r"<script.*?</script>", "", page, flags=re.S)
+        assert "alone" not in view
+        assert "carries" not in view
+        assert "own term" not in view
+        assert "what both share with empty texts" in view or "shared with empty texts" in view
+    page = re.sub(r"<script.*?</script>", "", pair_page(record(four=True)), flags=re.S)
+    assert "alone" in page
+    assert "The matrix carries" in page
+    assert "share with empty texts" not in page
 
 
 @pytest.mark.parametrize("draw", [lambda: pair_page(record(a=HOSTILE, b=HOSTILE)), lambda: matches_page(matches())])
@@ -119,8 +141,10 @@ def test_the_terminal_lists_the_strongest_pairs_and_the_parts() -> None:
     lines = [line for line in text.splitlines() if line.split()[:2] == [strongest.left, strongest.right]]
     assert len(lines) == 1
     assert "+0.2000" in lines[0]
-    for part in ("word × word", "bias", "similarity (cosine)"):
+    for part in ("word × word", "shared with empty texts", "similarity (cosine)"):
         assert part in text
+    assert "all pairs of words together" in text
+    assert "bias" in to_text(record(four=True))
     hostile = to_text(record(a=HOSTILE))
     assert "\x1b" not in hostile
     assert "[bold]b[/bold]" in hostile
@@ -137,17 +161,19 @@ def test_matches_are_listed_in_their_order() -> None:
     assert render_pair(found.pairs[0]) is not None
 
 
-def test_a_tinted_document_is_the_document_and_its_scores_add_up() -> None:
-    pair = record(b="  the puppy,  gnaws\nwood ")
+@pytest.mark.parametrize("four", [False, True])
+def test_a_tinted_document_is_the_document_and_its_scores_add_up(four: bool) -> None:
+    pair = record(b="  the puppy,  gnaws\nwood ", four=four)
     pieces = tinted(pair)
     assert "".join(piece.text for piece in pieces) == pair.b.text
     total = sum(piece.score for piece in pieces if piece.score is not None)
     assert total == pytest.approx(pair.matrix.sum() + pair.column_terms.sum())
 
 
-def test_long_texts_fold_their_quiet_words_and_lose_nothing() -> None:
+@pytest.mark.parametrize("four", [False, True])
+def test_long_texts_fold_their_quiet_words_and_lose_nothing(four: bool) -> None:
     long = " ".join(f"word{i}" for i in range(3 * MOST_WORDS))
-    pair = record(a=long)
+    pair = record(a=long, four=four)
     drawn = grid(pair)
     assert len(drawn.rows) == MOST_WORDS
     assert drawn.rows[-1] == f"{3 * MOST_WORDS - MOST_WORDS + 1} others"
@@ -179,6 +205,8 @@ def test_the_page_of_two_long_texts_stays_small() -> None:
 
 def test_figures_are_written(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
+    drawn = [plot_pair(record(four=four)).axes[0].images[0].get_array().shape for four in (False, True)]
+    assert drawn == [(5, 4), (6, 5)]
     for draw in (plot_pair, plot_alignment):
         svg = save_plot(draw(record()), tmp_path / "f.svg").read_text(encoding="utf-8")
         assert "<svg" in svg

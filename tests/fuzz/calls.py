@@ -50,7 +50,10 @@ VERBS = {
         ("target", "baseline"),
     ),
     "explain_pair": Verb(
-        lineal.explain_pair, ("encoder",), lambda: {"a": "the film", "b": "a mess"}, ("baseline", "model_b", "mode", "similarity")
+        lineal.explain_pair,
+        ("encoder",),
+        lambda: {"a": "the film", "b": "a mess"},
+        ("baseline", "model_b", "mode", "similarity", "decomposition"),
     ),
     "explain_matches": Verb(
         lineal.explain_matches,

@@ -226,6 +226,7 @@ POOLS: dict[str, Sequence[str]] = {
     "device_map": ("auto", "cpu", "balanced", "sequential", "nope", "", "cuda", "disk", "²"),
     "by": ("token", "word", "sentence", "region", "span", "banana", ""),
     "similarity": ("cosine", "dot", "banana", ""),
+    "decomposition": ("projected", "four", "banana", None),
     "mode": ("auto", "forward", "reverse", "central", "mixed", "banana"),
     "top": ("1", "2", "0", "-1", "99999", "²", "9" * 30),
     "max_new_tokens": ("1", "2", "0", "-1", "100000", "9" * 30, "²", "255"),

@@ -9,7 +9,7 @@ import typer
 
 from lineal.cli import common
 from lineal.cli.groups import takes_groups
-from lineal.cli.shared import ModeName, Shared, SimilarityName
+from lineal.cli.shared import DecompositionName, ModeName, Shared, SimilarityName
 from lineal.errors import InputError
 from lineal.records.pair import Matches
 
@@ -22,6 +22,7 @@ def match(
     documents: Annotated[Path, typer.Option("--documents", metavar="FILE", help="One document per line; empty lines are skipped.")],
     top: Annotated[int, typer.Option("--top", help="Explain so many of the best documents; all are ranked.")] = 10,
     similarity: SimilarityName = "cosine",
+    decomposition: DecompositionName = "projected",
     mode: ModeName = "auto",
     trust: common.Trust = False,
     shared: Shared,
@@ -33,7 +34,7 @@ def match(
     lines = _read(documents)
     loaded = shared.load(model, Matches)
     asked = common.read_text(query)
-    how = {"similarity": similarity, "mode": mode, **shared.settings}
+    how = {"similarity": similarity, "decomposition": decomposition, "mode": mode, **shared.settings}
     found = explain_matches(loaded, asked, lines, top=top, **how)
     panels = []
     if trust:

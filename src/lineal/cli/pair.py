@@ -9,7 +9,7 @@ import typer
 
 from lineal.cli import common
 from lineal.cli.groups import takes_groups
-from lineal.cli.shared import ModeName, Shared, SimilarityName
+from lineal.cli.shared import DecompositionName, ModeName, Shared, SimilarityName
 from lineal.errors import OptionError
 from lineal.records.attribution import Attribution
 from lineal.records.pair import PairAttribution
@@ -24,14 +24,15 @@ def pair(
     target: common.TargetSpec = None,
     unit: common.Unit = None,
     similarity: SimilarityName = "cosine",
+    decomposition: DecompositionName = "projected",
     mode: ModeName = "auto",
     trust: common.Trust = False,
     shared: Shared,
 ) -> None:
     """Explain two texts: where their similarity, or the score a model gives the pair, comes from.
 
-    A sentence encoder gives the word × word matrix and the parts that are not in it. A classifier that reads pairs (a cross-encoder) gives
-    one row of scores over both texts, for --target label:NAME or labels.
+    A sentence encoder gives the word × word matrix and what both texts share with empty texts. A classifier that reads pairs (a
+    cross-encoder) gives one row of scores over both texts, for --target label:NAME or labels.
     """
     from lineal import targets
     from lineal.evaluation.trust import examine
@@ -43,15 +44,17 @@ def pair(
     loaded = shared.load(model, PairAttribution, Attribution)
     first, second = common.read_text(a), common.read_text(b)
     if loaded.card.kind == "classifier":
-        if (similarity, mode) != ("cosine", "auto"):
-            raise OptionError(f"--similarity and --mode are for sentence encoders; {loaded.card.name} reads both texts at once")
+        if (similarity, decomposition, mode) != ("cosine", "projected", "auto"):
+            raise OptionError(
+                f"--similarity, --decomposition and --mode are for sentence encoders; {loaded.card.name} reads both texts at once"
+            )
         asked = ((first, second), specs.target(target, unit, usual=targets.default(loaded)))
         scored = explain(loaded, *asked, **shared.settings)
         shared.deliver(scored, _panels(trust, shared, lambda: examine(loaded, *asked, record=scored, **shared.settings)[1]))
         return
     if target is not None or unit is not None:
         raise OptionError(f"--target and --unit are for classifiers of pairs; {loaded.card.name} is of kind {loaded.card.kind}")
-    how = {"similarity": similarity, "mode": mode, **shared.settings}
+    how = {"similarity": similarity, "decomposition": decomposition, "mode": mode, **shared.settings}
     record = explain_pair(loaded, first, second, **how)
     shared.deliver(record, _panels(trust, shared, lambda: examine_pair(loaded, first, second, record=record, **how)[1]))
 

@@ -22,6 +22,13 @@ ModeName = Annotated[
     Literal["auto", "forward", "reverse", "central", "mixed"],
     typer.Option("--mode", help="How derivatives are computed; auto takes the cheapest."),
 ]
+DecompositionName = Annotated[
+    Literal["projected", "four"],
+    typer.Option(
+        "--decomposition",
+        help="Four parts: nothing is taken out of the matrix, and row terms, column terms and a bias stand beside it.",
+    ),
+]
 Drawn = PairAttribution | Matches | Interactions | Attribution
 
 

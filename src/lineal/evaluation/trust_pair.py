@@ -35,15 +35,18 @@ def examine_pair(
 ) -> tuple[PairAttribution, Trust]:
     """Return the explanation of a pair and the five checks of it.
 
-    Arguments as in `lineal.explain_pair`; record: the explanation, if it is there already. The other method is leaving out one token of
-    each text: S(a, b) − S(a∖i, b) − S(a, b∖j) + S(a∖i, b∖j), with the baseline's token in place of what is left out. Deletion takes the
-    tokens of each text in the order of what they add to the similarity, while the other text stays whole.
+    Arguments as in `lineal.explain_pair`; record: the explanation, if it is there already, whose decomposition is then the one that is
+    examined. The other method is leaving out one token of each text: S(a, b) − S(a∖i, b) − S(a, b∖j) + S(a∖i, b∖j), with the baseline's
+    token in place of what is left out, and without the directions that the matrix leaves out. Deletion takes the tokens of each text in
+    the order of what they add to the similarity, while the other text stays whole.
     Cost: three explanations, t_a + t_b + 110 forward passes, and one copy of the model in memory. Raises InputError for texts with fewer
     than three tokens to attribute to together with fewer than three cells: nothing can be ranked.
     """
     check_seed(seed)
     if not isinstance(record, (PairAttribution, NoneType)):
         raise OptionError(f"record is {record!r}; give the pair attribution that is to be examined")
+    if record is not None:
+        options = {**options, "decomposition": record.decomposition}
     wanted, loaded = pair_options_from(options), load(model)
     record = explain_pair(loaded, a, b, baseline=baseline, **options) if record is None else record
     rows, columns = _moving(record.a), _moving(record.b)
@@ -92,7 +95,8 @@ def _left_out(pairs: Pairs, a: str, b: str, rows: NDArray[np.int64], columns: ND
         _embedded(session, text, replaced, [np.zeros(0, dtype=np.int64), *which[:, None]])
         for session, text, which in ((pairs.first, a, rows), (pairs.second, b, columns))
     )
-    s = first @ second.T  # (1 + rows, 1 + columns)
+    common = pairs.common(pairs.text(pairs.first, a), pairs.text(pairs.second, b))
+    s = common.left(first.T).T @ common.left(second.T)  # (1 + rows, 1 + columns)
     return np.asarray((s[0, 0] - s[1:, :1] - s[:1, 1:] + s[1:, 1:]).ravel())
 
 

@@ -128,10 +128,14 @@ class Similarity(Plain):
 
 @dataclass(frozen=True)
 class Embedding(Plain):
-    """The embedding itself, every dimension an output. Answer (n, D) → (n, D); of length 1 for the cosine."""
+    """The embedding itself, every dimension an output. Answer (n, D) → (n, D); of length 1 for the cosine.
+
+    without: (r, D) orthonormal directions that are taken out of it, or none.
+    """
 
     width: int
     kind: SimilarityName = "cosine"
+    without: Tensor | None = None
     positions: tuple[int, ...] = ()
     rows: tuple[int, ...] | None = None
 
@@ -146,8 +150,12 @@ class Embedding(Plain):
         return (self.kind,) * self.width
 
     def __call__(self, answer: Tensor) -> Tensor:
-        """Return e, or e / ‖e‖ for the cosine."""
-        return torch.nn.functional.normalize(answer, dim=-1) if self.kind == "cosine" else answer
+        """Return e, or e / ‖e‖ for the cosine, less what lies along `without`."""
+        embedding = torch.nn.functional.normalize(answer, dim=-1) if self.kind == "cosine" else answer
+        if self.without is None:
+            return embedding
+        directions = self.without.to(embedding)
+        return embedding - embedding @ directions.T @ directions
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Protocol, Self
+from typing import Annotated, Any, ClassVar, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -129,9 +129,13 @@ _views: Callable[[], Any] | None = None
 
 
 class Record(BaseModel):
-    """A frozen result. A kind of result that is no plain attribution has a field `kind` that says which."""
+    """A frozen result. A kind of result that is no plain attribution has a field `kind` that says which.
+
+    reads: the schema numbers that can be read, the one that is written last; a record read from an older one is of the newest.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, populate_by_name=True)
+    reads: ClassVar[tuple[int, ...]] = (SCHEMA,)
 
     schema_number: int = Field(default=SCHEMA, alias="schema")
 
@@ -160,8 +164,9 @@ class Record(BaseModel):
         """
         if not isinstance(data, dict) or "schema" not in data:
             raise ResultError("this is not a Lineal result: it has no 'schema' entry")
-        if data["schema"] is True or data["schema"] != SCHEMA:
-            raise ResultError(f"the result has schema {data['schema']!r}, this version of Lineal reads schema {SCHEMA}")
+        if data["schema"] is True or data["schema"] not in cls.reads:
+            known = " or ".join(map(str, cls.reads))
+            raise ResultError(f"the result has schema {data['schema']!r}, this version of Lineal reads schema {known}")
         kind = cls.model_fields["kind"].default if "kind" in cls.model_fields else None
         if data.get("kind") != kind:
             raise ResultError(f"the result is of the kind {data.get('kind')!r}, wanted: {kind!r}")

@@ -1,15 +1,16 @@
 """The result of explaining how similar two texts are: a frozen, self-contained record. Knows nothing about torch or drawing.
 
-    similarity = bias + Σ_i row_terms[i] + Σ_j column_terms[j] + Σ_ij matrix[i, j] − residual
+    similarity = shared + Σ_ij matrix[i, j] + Σ_i row_terms[i] + Σ_j column_terms[j] + bias − residual
 
-Rows are tokens of the first text, columns those of the second. Aggregation sums, so the equation holds for words as it does for tokens.
+In the projected decomposition row terms, column terms and bias are exactly 0; in that of four parts `shared` is. Rows are tokens of the
+first text, columns those of the second. Aggregation sums, so the equation holds for words as it does for tokens.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -19,6 +20,11 @@ from lineal.quadrature.contract import Stop
 from lineal.records import group as regroup
 from lineal.records.attribution import ModelCard, Role
 from lineal.records.base import Array, Count, Number, Reason, Record, frozen, laid_out, unsound
+
+Decomposition = Literal["projected", "four"]
+"""What a similarity falls into: what both texts share with empty texts and the matrix of what is left, or four parts."""
+PAIR_SCHEMA = 2
+"""Of pairs and matches. Before `decomposition` there was 1, all of it four parts."""
 
 
 class Side(BaseModel):
@@ -78,24 +84,36 @@ class Match:
 
 
 class PairAttribution(Record):
-    """Where the similarity of two texts comes from: t_a × t_b pair terms, row terms, column terms and a bias, which sum to it.
+    """Where the similarity of two texts comes from: t_a × t_b pair terms and what no word is needed for, which sum to it.
 
     For the embedding ê (normalised for the cosine), path γ from the baseline r to the text, and token vectors
-    t_i = ∫₀¹ ∂ê/∂x_i γ_i′ dα: matrix[i, j] = t_i · t_j, row_terms[i] = t_i · ê(r_b), column_terms[j] = ê(r_a) · t_j and
-    bias = ê(r_a) · ê(r_b).
+    t_i = ∫₀¹ ∂ê/∂x_i γ_i′ dα of both texts:
+
+    - decomposition "projected": ⊥ is what is orthogonal to ê(r_a) and ê(r_b). matrix[i, j] = t_i^⊥ · t_j^⊥, and shared is the similarity
+      that lies in the directions of the two baselines: what both texts have in common with texts that say nothing.
+    - decomposition "four": matrix[i, j] = t_i · t_j, row_terms[i] = t_i · ê(r_b), column_terms[j] = ê(r_a) · t_j, bias = ê(r_a) · ê(r_b).
+
+    What belongs to the other decomposition is exactly 0.
 
     similarity: ê(a) · ê(b), the model's own. unit: "cosine" or "dot". error: bound on the L1 distance of all terms together to the exact
     ones, and on |residual|, from the errors of the token vectors by Cauchy-Schwarz: pessimistic, and an estimate, not a proof.
     seconds: what this pair took; what several documents share (the query's vectors) is divided by their number.
-    scale: Σ_i‖t_i‖ Σ_j‖t_j‖ + ‖ê(r_b)‖ Σ_i‖t_i‖ + ‖ê(r_a)‖ Σ_j‖t_j‖, what `tol` is relative to. Where a side's mode is "mixed", its vectors
+    scale: what `tol` is relative to. Projected, the product of Σ‖t_i‖ of both texts, each without the direction of its own baseline:
+    Σ|matrix| is at most that, and `error` at most `tol` of it where the record converged. Of four parts,
+    Σ_i‖t_i‖ Σ_j‖t_j‖ + ‖ê(r_b)‖ Σ_i‖t_i‖ + ‖ê(r_a)‖ Σ_j‖t_j‖. Where a side's mode is "mixed", its vectors
     are never formed, and the sum of their norms comes from random directions (always the same): `scale` is then good to about 7 % (standard
     deviation), and so is its part of `error`, which also depends on the points that a mode needed.
     """
 
+    reads: ClassVar[tuple[int, ...]] = (1, PAIR_SCHEMA)
+
+    schema_number: int = Field(default=PAIR_SCHEMA, alias="schema")
     kind: Literal["pair"] = "pair"
     a: Side
     b: Side
     level: Literal["token", "word"] = "token"
+    decomposition: Decomposition
+    shared: Number
     matrix: Array
     row_terms: Array
     column_terms: Array
@@ -112,6 +130,14 @@ class PairAttribution(Record):
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _renewed(cls, data: Any) -> Any:
+        """Read schema 1, which knew four parts alone."""
+        if not isinstance(data, dict) or data.get("schema") != 1:
+            return data
+        return {"decomposition": "four", "shared": 0.0} | data | {"schema": PAIR_SCHEMA}
+
     @model_validator(mode="after")
     def _agree(self) -> PairAttribution:
         shape = (len(self.a.tokens), len(self.b.tokens))
@@ -126,11 +152,16 @@ class PairAttribution(Record):
 
     def doubt(self) -> str | None:
         """Return what contradicts itself in the record, with the field's name, or None."""
-        numbers = {name: getattr(self, name) for name in ("matrix", "row_terms", "column_terms", "bias", "similarity", "scale")}
+        numbers = {name: getattr(self, name) for name in ("shared", "matrix", "row_terms", "column_terms", "bias", "similarity", "scale")}
         if self.scale < 0:
-            return f"scale is {self.scale:g}; it is a sum of lengths, 0 or more"
+            return f"scale is {self.scale:g}; it is made of lengths, 0 or more"
         with np.errstate(invalid="ignore"):
-            return unsound(self.stop, numbers, self.residual, self.error, self.mass + abs(self.bias) + abs(self.similarity))
+            size = self.mass + abs(self.shared) + abs(self.bias) + abs(self.similarity)
+            if (found := unsound(self.stop, numbers, self.residual, self.error, size)) is not None:
+                return found
+        others = ("shared",) if self.decomposition == "four" else ("row_terms", "column_terms", "bias")
+        wrong = next((name for name in others if np.any(numbers[name])), None)
+        return None if wrong is None else f"{wrong} is not 0, but the decomposition is {self.decomposition!r}"
 
     @property
     def texts(self) -> tuple[str, str]:
@@ -139,8 +170,8 @@ class PairAttribution(Record):
 
     @property
     def total(self) -> float:
-        """Bias + row terms + column terms + matrix."""
-        return float(self.bias + self.row_terms.sum() + self.column_terms.sum() + self.matrix.sum())
+        """All parts: shared + bias + row terms + column terms + matrix."""
+        return float(self.shared + self.bias + self.row_terms.sum() + self.column_terms.sum() + self.matrix.sum())
 
     @property
     def residual(self) -> float:
@@ -149,7 +180,7 @@ class PairAttribution(Record):
 
     @property
     def explained(self) -> float:
-        """Σ matrix / similarity: how much of the similarity the matrix carries; 1 when the other terms cancel or vanish, NaN for 0/0."""
+        """Σ matrix / similarity: how much of the similarity the matrix carries; 1 when the other parts cancel or vanish, NaN for 0/0."""
         with np.errstate(divide="ignore", invalid="ignore"):
             return float(np.divide(self.matrix.sum(), self.similarity))
 
@@ -212,11 +243,20 @@ class Matches(Record):
     (n,) in the same order. pairs[r] explains document order[r]; documents behind the last pair are ranked, but not explained.
     """
 
+    reads: ClassVar[tuple[int, ...]] = (1, PAIR_SCHEMA)
+
+    schema_number: int = Field(default=PAIR_SCHEMA, alias="schema")
     kind: Literal["matches"] = "matches"
     query: str
     pairs: tuple[PairAttribution, ...]
     order: tuple[int, ...]
     similarities: tuple[Number, ...]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _renewed(cls, data: Any) -> Any:
+        """Read schema 1; each pair renews itself."""
+        return data | {"schema": PAIR_SCHEMA} if isinstance(data, dict) and data.get("schema") == 1 else data
 
     @model_validator(mode="after")
     def _agree(self) -> Matches:

@@ -1,8 +1,9 @@
 """The public verbs for two texts: the token × token matrix, scores of both texts at once, one query against many documents.
 
-With token vectors t_i = ∫₀¹ ∂ê/∂x_i γ_i′ dα of each text, Σ_i t_i = ê(text) − ê(baseline), the similarity ê(a)·ê(b) falls into a bias, row
-terms, column terms and the matrix t_i · t_j, exactly (`lineal.PairAttribution`). The integrated Jacobian is due to Möller, Nikolaev & Padó
-(EMNLP 2023, EACL 2024); contracting it before anything is stored makes it t × D numbers instead of t × d × D.
+With token vectors t_i = ∫₀¹ ∂ê/∂x_i γ_i′ dα of each text, Σ_i t_i = ê(text) − ê(baseline). Take out of them what lies in the directions of
+both baselines, ⊥: the similarity ê(a)·ê(b) is then what lies in those directions and the matrix t_i^⊥ · t_j^⊥, exactly. With nothing taken
+out it falls into a bias, row terms, column terms and the matrix t_i · t_j (`lineal.PairAttribution`). The integrated Jacobian is due to
+Möller, Nikolaev & Padó (EMNLP 2023, EACL 2024); contracting it before anything is stored makes it t × D numbers instead of t × d × D.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ import numpy as np
 import torch
 
 from lineal import baselines, prompts, targets
-from lineal.engine.costs import Costs, costs
-from lineal.engine.field import Floats, Problem
+from lineal.engine.costs import costs
+from lineal.engine.field import Floats, Problem, Request, checked, evaluate
 from lineal.engine.integrate import Task, attempt
 from lineal.engine.tangents import Mode
 from lineal.errors import InputError, OptionError, listing
@@ -30,12 +31,12 @@ from lineal.models.encoder import SentenceEncoder
 from lineal.models.lease import lease
 from lineal.models.siamese import Siamese, Sides
 from lineal.models.vocabulary import special_tokens
-from lineal.objectives.scores import Projection, SimilarityName, check_similarity
+from lineal.objectives.scores import Embedding, Projection, SimilarityName, check_similarity
 from lineal.paths import Straight
 from lineal.quadrature.contract import Integral, Stop
 from lineal.quadrature.spelling import schedule
 from lineal.records.attribution import Attribution
-from lineal.records.pair import Matches, PairAttribution, Side
+from lineal.records.pair import Decomposition, Matches, PairAttribution, Side
 from lineal.typed import check_value
 from lineal.verbs.options import CommonKeywords, CommonOptions, Keywords, Options, check_known, lists_options
 from lineal.verbs.pack import provenance
@@ -48,13 +49,17 @@ PROBES = 8
 """Random directions that measure the token vectors of a text whose vectors are never formed. The sum of their norms is then good to 7 %
 (standard deviation over draws on MiniLM; 9 % with 4, 5 % with 16)."""
 
+NEARLY = 1e-5
+"""Baselines whose unit embeddings differ by less span one direction: the other would be rounding. What stays in is counted as shared."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class PairOptions(CommonOptions):
     """What varies between explanations of pairs, apart from model, texts and baselines; `CommonOptions`, and these.
 
     The tolerance is that of all terms together, relative to `PairAttribution.scale`, and the budget is per text.
-    similarity: "cosine" or "dot".
+    similarity: "cosine" or "dot". decomposition: "projected" takes the directions of both baselines out, so that the matrix sums to the
+    similarity less what both texts share with empty texts; "four" leaves them in, with row terms, column terms and a bias.
     mode: how derivatives are computed. "forward": a tangent pass per token of both texts. "reverse": a reverse pass per dimension of the
     embedding. "central": differences. "mixed": the shorter text's token vectors first, then reverse passes of the longer text on those.
     "auto" counts passes (`engine.costs`) and takes the cheapest, the same one every time. All give the same terms, to rounding at equal
@@ -62,6 +67,7 @@ class PairOptions(CommonOptions):
     """
 
     similarity: str = "cosine"
+    decomposition: Decomposition = "projected"
     mode: Way = "auto"
 
     def __post_init__(self) -> None:
@@ -78,6 +84,7 @@ class PairKeywords(CommonKeywords, total=False):
     """The fields of `PairOptions`, for verbs that take them by name."""
 
     similarity: str
+    decomposition: Decomposition
     mode: Way
 
 
@@ -85,17 +92,17 @@ class PairKeywords(CommonKeywords, total=False):
 def explain_pair(
     model: Any, a: str, b: str, *, model_b: Any = None, baseline: Any = None, baseline_b: Any = None, **options: Unpack[PairKeywords]
 ) -> PairAttribution:
-    """Return where the similarity of two texts comes from: token × token, row, column and bias terms that sum to it.
+    """Return where the similarity of two texts comes from: token × token terms and what both share with empty texts, which sum to it.
 
         pair = lineal.explain_pair("minilm", "A dog chews a stick.", "A puppy gnaws on wood.")
-        pair.words().strongest(3), pair.explained, pair.error
+        pair.words().strongest(3), pair.matrix.sum(), pair.shared, pair.error
 
     model: a sentence encoder, anything `lineal.load` takes. model_b: how the second text is read where that differs, as
     `model.reading(route="document")` of a model whose queries and documents have prompts of their own.
     baseline: as in `lineal.explain`, for both texts, but pad when nothing is said; baseline_b: another one for the second.
-    options: see `PairOptions`.
-    Cost: per path point t_a + t_b tangent passes instead of 2 D reverse passes, or fewer where one text is short; about 20 to 40 points per
-    text at tol=0.01.
+    options: see `PairOptions`; decomposition="four" gives the matrix with row, column and bias terms beside it.
+    Cost: one forward pass per text for both its ends, then per path point t_a + t_b tangent passes instead of 2 D reverse passes, or fewer
+    where one text is short; about 20 to 40 points per text at tol=0.01.
 
     Raises InputError, TooLongError, OptionError, ModelError, FidelityError. Not converging is no error: see `PairAttribution.stop`; do not
     trust cells smaller than `PairAttribution.error` by themselves.
@@ -160,10 +167,41 @@ def explain_similarity(
 
 
 @dataclass(frozen=True)
-class Half:
-    """One text of a pair with what its integration gave. problem: outputs are dimensions, or projections on the other text's vectors."""
+class Text:
+    """One text of a pair. start, end: (D,) ê of its baseline and its own.
+
+    own: (r, D) orthonormal, the direction of `start`, which is taken out of its vectors before they are measured; empty for four parts.
+    """
 
     problem: Problem
+    start: Floats
+    end: Floats
+    own: Floats
+
+
+@dataclass(frozen=True)
+class Common:
+    """What two texts have before any word counts. basis: (r, D) orthonormal, the directions that are taken out of all token vectors.
+
+    start_a, start_b: (D,) what is left of ê of the baselines: 0 where the basis spans them. shared: the similarity that is taken out.
+    """
+
+    basis: Floats
+    start_a: Floats
+    start_b: Floats
+    shared: float
+    similarity: float
+
+    def left(self, vectors: Floats) -> Floats:
+        """(D, n) → (D, n): the vectors without what the basis spans."""
+        return _without(self.basis, vectors)
+
+
+@dataclass(frozen=True)
+class Half:
+    """One text of a pair with what its integration gave: outputs are dimensions, or projections on the other text's vectors."""
+
+    text: Text
     integral: Integral
     way: Literal["forward", "reverse", "central", "mixed"]
     passes: int
@@ -179,28 +217,23 @@ class Half:
         """Σ over tokens of ‖t_i‖."""
         return float(np.linalg.norm(self.integral.value, axis=0).sum())
 
-    @property
-    def moving(self) -> int:
-        """Tokens that move."""
-        return _moving(self.problem)
-
 
 @dataclass(frozen=True)
 class Parts:
-    """The four parts of a similarity, with the bound on their error and the scale it is relative to."""
+    """The parts of a similarity, with the bound on their error and the scale it is relative to."""
 
+    common: Common
     matrix: Floats
     rows: Floats
     columns: Floats
-    bias: float
-    similarity: float
     error: float
     scale: float
 
     @property
     def swapped(self) -> Parts:
         """The same with the texts exchanged."""
-        return replace(self, matrix=self.matrix.T, rows=self.columns, columns=self.rows)
+        common = replace(self.common, start_a=self.common.start_b, start_b=self.common.start_a)
+        return replace(self, common=common, matrix=self.matrix.T, rows=self.columns, columns=self.rows)
 
 
 class Pairs:
@@ -218,9 +251,9 @@ class Pairs:
     def explain(self, a: str, documents: Sequence[str]) -> list[PairAttribution]:
         """Return the pair of `a` with each document, in order; the token vectors of `a` are computed once."""
         begun = time.perf_counter()
-        one = self._problem(self.first, a)
-        others = [self._problem(self.second, b) for b in documents]
-        ways = [self._ways(one, other, needed=len(others) > 1) for other in others]
+        one = self.text(self.first, a)
+        others = [self.text(self.second, b) for b in documents]
+        ways = [self._ways(one.problem, other.problem, needed=len(others) > 1) for other in others]
         (first,) = self._halves(self.first, [one], [ways[0][0]])
         rest = self._halves(self.second, others, [way for _, way in ways])
         found = [self._combined(one, first, other, half) for other, half in zip(others, rest, strict=True)]
@@ -228,15 +261,28 @@ class Pairs:
         shared = (time.perf_counter() - begun - sum(own)) / len(documents)
         return [self._pack(*parts, shared + seconds) for parts, seconds in zip(found, own, strict=True)]
 
-    def _combined(self, a: Problem, first: Half | None, b: Problem, second: Half | None) -> tuple[Half, Half, Parts]:
+    def _combined(self, a: Text, first: Half | None, b: Text, second: Half | None) -> tuple[Half, Half, Parts]:
         if first is not None and second is not None:
-            return first, second, _contracted(first, second)
+            return first, second, _contracted(first, second, self.common(a, b))
         if first is not None:
             half, parts = self._mixed(first, self.second, b)
             return first, half, parts.swapped
         assert second is not None, "one of two texts always has its token vectors"
         half, parts = self._mixed(second, self.first, a)
         return half, second, parts
+
+    def common(self, a: Text, b: Text) -> Common:
+        """Return what the two texts share before any word counts: what lies along their baselines, or nothing for four parts.
+
+        shared is the similarity less what all words bring, (ê(a) − ê(r_a))^⊥ · (ê(b) − ê(r_b))^⊥, so that the parts add up whatever the
+        basis spans; where it spans both baselines, that is (Qᵀê(a)) · (Qᵀê(b)).
+        """
+        similarity = float(a.end @ b.end)
+        if self.options.decomposition == "four":
+            return Common(np.zeros((0, len(a.start))), a.start, b.start, 0.0, similarity)
+        basis, nothing = spanned(a.start, b.start), np.zeros(len(a.start))
+        brought = _without(basis, a.end - a.start) @ _without(basis, b.end - b.start)
+        return Common(basis, nothing, nothing, float(similarity - brought), similarity)
 
     def similarities(self, query: str, documents: Sequence[str]) -> Floats:
         """(n,) similarity of every document to the query: one forward pass each, in batches."""
@@ -249,11 +295,21 @@ class Pairs:
         lengths = np.linalg.norm(one) * np.linalg.norm(many, axis=1) if self.kind == "cosine" else 1.0
         return np.asarray(many @ one / lengths)
 
-    def _problem(self, session: Session, text: str) -> Problem:
+    def text(self, session: Session, text: str) -> Text:
+        """Return a text ready to be integrated: one forward pass for its two ends."""
         case: Case = session.case(text)
         if len(case.starts) != 1:
             raise OptionError(f"a pair takes one baseline per text, {session.baseline.name} gives {len(case.starts)}; choose one of them")
-        return Problem(case.encoded, Straight(case.starts[0], case.end), case.objective)
+        assert isinstance(case.objective, Embedding), "pairs explain whole embeddings"
+        problem = Problem(case.encoded, Straight(case.starts[0], case.end), case.objective)
+        ends = Request(problem, (0.0, 1.0), None)
+        with lease(session.model.module):
+            (answer,) = evaluate(session.model, [ends])
+        start, end = checked(ends, answer).values
+        if self.options.decomposition == "four":
+            return Text(problem, start, end, np.zeros((0, len(start))))
+        own = spanned(start)
+        return Text(replace(problem, objective=replace(case.objective, without=torch.from_numpy(own))), start, end, own)
 
     def _ways(self, a: Problem, b: Problem, needed: bool) -> tuple[Mode | None, Mode | None]:
         """Return the mode of each text's token vectors; None for a text that is projected on the other's vectors instead.
@@ -266,21 +322,26 @@ class Pairs:
         measured, problems = (costs(self.first.model, a), costs(self.second.model, b)), (a, b)
         modes = [cost.cheapest(problem.k, _moving(problem)) for cost, problem in zip(measured, problems, strict=True)]
         full = [cost.of(mode, _passes(problem, mode)) for cost, mode, problem in zip(measured, modes, problems, strict=True)]
-        choices: list[tuple[float, Mode | None, Mode | None]] = [(full[0] + _projected(measured[1], a), modes[0], None)]
+        other = [cost.of(Mode.REVERSE, self._directions(problem)) for cost, problem in zip(reversed(measured), problems, strict=True)]
+        choices: list[tuple[float, Mode | None, Mode | None]] = [(full[0] + other[0], modes[0], None)]
         if not needed:
-            choices.append((full[1] + _projected(measured[0], b), None, modes[1]))
+            choices.append((full[1] + other[1], None, modes[1]))
         if wanted == "auto":
             choices.append((full[0] + full[1], modes[0], modes[1]))
         return min(choices, key=lambda choice: choice[0])[1:]
 
-    def _halves(self, session: Session, problems: Sequence[Problem], modes: Sequence[Mode | None]) -> list[Half | None]:
+    def _directions(self, problem: Problem) -> int:
+        """Return how many directions the other text is projected on: the token vectors, of four parts the baseline, and PROBES."""
+        return _moving(problem) + (self.options.decomposition == "four") + PROBES
+
+    def _halves(self, session: Session, texts: Sequence[Text], modes: Sequence[Mode | None]) -> list[Half | None]:
         """Integrate the token vectors of every text that has a mode; texts with the same mode share batches."""
-        halves: list[Half | None] = [None] * len(problems)
+        halves: list[Half | None] = [None] * len(texts)
         for mode in Mode:
             chosen = [i for i, wanted in enumerate(modes) if wanted is mode]
-            found = self._integrals(session, [problems[i] for i in chosen], mode, self._share)
+            found = self._integrals(session, [texts[i].problem for i in chosen], mode, self._share)
             for i, (integral, seconds) in zip(chosen, found, strict=True):
-                halves[i] = Half(problems[i], integral, mode.value, _passes(problems[i], mode), seconds)
+                halves[i] = Half(texts[i], integral, mode.value, _passes(texts[i].problem, mode), seconds)
         return halves
 
     @property
@@ -297,85 +358,101 @@ class Pairs:
         ]
         return [(done.integral, done.seconds) for done in attempt(session.model, tasks, session.budget)]
 
-    def _mixed(self, short: Half, session: Session, problem: Problem) -> tuple[Half, Parts]:
-        """Project the other text on the token vectors of `short`, its start and its end: n + 2 reverse passes, plus PROBES.
+    def _mixed(self, short: Half, session: Session, text: Text) -> tuple[Half, Parts]:
+        """Project the other text on the token vectors of `short`, of four parts also on its baseline: n (+ 1) reverse passes and PROBES.
 
-        In the parts the projected text has the rows.
+        t_j^⊥ · t_i^⊥ = t_j · t_i^⊥: it suffices that the vectors of `short` are projected. In the parts the other text has the rows.
         """
-        vectors = short.integral.value[:, _columns(short.problem)].T  # (n, D)
-        vectors = np.vstack([vectors, short.integral.f_start, short.integral.f_end])
-        length = float(np.linalg.norm(vectors))
+        common = self.common(text, short.text)
+        vectors = common.left(short.integral.value[:, _columns(short.text.problem)]).T  # (n, D)
+        if self.options.decomposition == "four":
+            vectors = np.vstack([vectors, common.start_b])
+        length = float(np.linalg.norm(vectors)) or 1.0
         random = np.random.default_rng(0).standard_normal((PROBES, vectors.shape[1])) / np.sqrt(PROBES)
-        directions = torch.from_numpy(np.vstack([vectors / length, random]))
-        projected = replace(problem, objective=Projection(directions, self.kind))
+        directions = torch.from_numpy(np.vstack([vectors / length, _without(text.own, random.T).T]))
+        projected = replace(text.problem, objective=Projection(directions, self.kind))
         ((integral, seconds),) = self._integrals(session, [projected], Mode.REVERSE, self._share / 2)
-        half = Half(projected, integral, "mixed", len(directions), seconds)
-        return half, _projected_parts(short, half, length)
+        half = Half(text, integral, "mixed", len(directions), seconds)
+        return half, _projected_parts(short, half, common, length)
 
     def _pack(self, a: Half, b: Half, parts: Parts, seconds: float) -> PairAttribution:
-        notes = [f"Text {number}: {note}" for number, half in ((1, a), (2, b)) for note in half.problem.encoded.notes]
+        notes = [f"Text {number}: {note}" for number, half in ((1, a), (2, b)) for note in half.text.problem.encoded.notes]
         if "central" in (a.way, b.way) and self.options.mode != "central":
             notes.append("An operation of this model has no forward mode: derivatives come from central differences, good to about 1e-4.")
         return PairAttribution(
             a=_side(a, self.first.baseline.name),
             b=_side(b, self.second.baseline.name),
+            decomposition=self.options.decomposition,
+            shared=parts.common.shared,
             matrix=parts.matrix,
             row_terms=parts.rows,
             column_terms=parts.columns,
-            bias=parts.bias,
-            similarity=parts.similarity,
+            bias=float(parts.common.start_a @ parts.common.start_b),
+            similarity=parts.common.similarity,
             unit=self.kind,
             error=parts.error,
             scale=parts.scale,
             notes=tuple(notes),
-            warnings=tuple(f"Text {number}: {said}" for number, half in ((1, a), (2, b)) for said in half.problem.encoded.warnings),
+            warnings=tuple(f"Text {number}: {said}" for number, half in ((1, a), (2, b)) for said in half.text.problem.encoded.warnings),
             **provenance(self.first.preparation, seconds),
         )
 
 
-def _contracted(a: Half, b: Half) -> Parts:
-    """Return the four parts from both texts' token vectors. |δ_i · t_j| ≤ ‖δ_i‖ ‖t_j‖ gives the bound on their error."""
-    left, right, start_a, start_b = a.integral.value, b.integral.value, a.integral.f_start, b.integral.f_start
-    length_a, length_b = float(np.linalg.norm(start_a)), float(np.linalg.norm(start_b))
+def spanned(*vectors: Floats) -> Floats:
+    """(r, D) orthonormal basis of what vectors (D,) span, whatever their order and lengths; see NEARLY for those nearly parallel."""
+    units = [vector / length for vector in vectors if (length := np.linalg.norm(vector)) > 0]
+    if not units:
+        return np.zeros((0, len(vectors[0])))
+    _, sizes, basis = np.linalg.svd(np.stack(units), full_matrices=False)
+    return np.asarray(basis[sizes > NEARLY * sizes[0]])
+
+
+def _without(basis: Floats, vectors: Floats) -> Floats:
+    """(D, …) → (D, …): the vectors less what the rows of the basis span."""
+    return np.asarray(vectors - basis.T @ (basis @ vectors))
+
+
+def _contracted(a: Half, b: Half, common: Common) -> Parts:
+    """Return the parts from both texts' token vectors. |δ_i · t_j| ≤ ‖δ_i‖ ‖t_j‖ gives the bound on their error."""
+    left, right = common.left(a.integral.value), common.left(b.integral.value)
+    length_a, length_b = float(np.linalg.norm(common.start_a)), float(np.linalg.norm(common.start_b))
     return Parts(
+        common,
         matrix=left.T @ right,
-        rows=left.T @ start_b,
-        columns=start_a @ right,
-        bias=float(start_a @ start_b),
-        similarity=float(a.integral.f_end @ b.integral.f_end),
+        rows=left.T @ common.start_b,
+        columns=common.start_a @ right,
         error=a.error * (b.mass + length_b) + b.error * (a.mass + length_a) + a.error * b.error,
         scale=a.mass * b.mass + a.mass * length_b + b.mass * length_a,
     )
 
 
-def _projected_parts(short: Half, long: Half, length: float) -> Parts:
-    """Return the four parts with the projected text in the rows. Its outputs: n token vectors of `short`, its start, its end, PROBES.
+def _projected_parts(short: Half, long: Half, common: Common, length: float) -> Parts:
+    """Return the parts with the projected text in the rows. Its outputs: n token vectors of `short`, its baseline where it counts, PROBES.
 
-    The projections are themselves the sums that are wanted, so their error is bounded twice: by their own, over all n + 1 of them
+    The projections are themselves the sums that are wanted, so their error is bounded twice: by their own, over all of them
     (Σ_j |x_j| ≤ √n ‖x‖), and by Cauchy-Schwarz with the probes' estimate of ‖δ_i‖. The smaller one counts.
     """
-    n, integral = short.moving, long.integral
-    value, start = integral.value * length, integral.f_start * length
-    probes = slice(n + 2, None)
-    mass = float(np.linalg.norm(integral.value[probes], axis=0).sum())
-    length_long = float(np.linalg.norm(integral.f_start[probes])) if not np.isclose(np.linalg.norm(short.integral.f_end), 1) else 1.0
-    length_short = float(np.linalg.norm(short.integral.f_start))
-    matrix, columns = np.zeros((value.shape[1], short.integral.value.shape[1])), np.zeros(short.integral.value.shape[1])
-    matrix[:, _columns(short.problem)], columns[_columns(short.problem)] = value[:n].T, start[:n]
-    own = long.error * min(np.sqrt(n + 1) * length, short.mass + length_short)
+    columns = _columns(short.text.problem)
+    wanted, probes = np.split(long.integral.value, [-PROBES])
+    mass = float(np.linalg.norm(probes, axis=0).sum())
+    length_long, length_short = float(np.linalg.norm(common.start_a)), float(np.linalg.norm(common.start_b))
+    matrix, rows = np.zeros((wanted.shape[1], short.integral.value.shape[1])), np.zeros(wanted.shape[1])
+    matrix[:, columns] = length * wanted[: len(columns)].T
+    if len(wanted) > len(columns):
+        rows = length * wanted[-1]
+    own = long.error * min(np.sqrt(len(wanted)) * length, short.mass + length_short)
     return Parts(
+        common,
         matrix=matrix,
-        rows=value[n],
-        columns=columns,
-        bias=float(start[n]),
-        similarity=float(integral.f_end[n + 1] * length),
+        rows=rows,
+        columns=common.start_a @ common.left(short.integral.value),
         error=own + short.error * (mass + length_long) + short.error * long.error,
         scale=mass * short.mass + mass * length_short + short.mass * length_long,
     )
 
 
 def _side(half: Half, baseline: str) -> Side:
-    encoded, integral = half.problem.encoded, half.integral
+    encoded, integral = half.text.problem.encoded, half.integral
     return Side(
         text=encoded.texts[0],
         read=encoded.read[0],
@@ -409,10 +486,6 @@ def _moving(problem: Problem) -> int:
 
 def _passes(problem: Problem, mode: Mode) -> int:
     return problem.k if mode is Mode.REVERSE else _moving(problem)
-
-
-def _projected(cost: Costs, other: Problem) -> float:
-    return cost.of(Mode.REVERSE, _moving(other) + 2 + PROBES)
 
 
 def _embed(session: Session, encoded: Sequence[Encoded]) -> Floats:

@@ -21,13 +21,14 @@
       return { i: at(el.parentElement.rowIndex - 1, grid.rows.length), j: at(el.cellIndex - 1, grid.columns.length) };
     };
     const ofPair = ({ i, j }) => {
+      const alone = (terms, n) => (terms.length ? `, alone ${spell(terms[n])}` : "");
       if (i === undefined && j === "term") return ["alone", `words of text 1, in sum ${spell(sum(grid.row_terms))} ${unit}`];
       if (i === "term" && j === undefined) return ["alone", `words of text 2, in sum ${spell(sum(grid.column_terms))} ${unit}`];
       if (j === "term") return [grid.rows[i], `${spell(grid.row_terms[i])} ${unit}: alone, against the baseline of text 2`];
       if (i === "term") return [grid.columns[j], `${spell(grid.column_terms[j])} ${unit}: alone, against the baseline of text 1`];
       if (i !== undefined && j !== undefined) return [`${grid.rows[i]} – ${grid.columns[j]}`, `${spell(grid.values[i][j])} ${unit}`, `all cells together ± ${spell(grid.error).slice(1)}`];
-      if (i !== undefined) return [grid.rows[i], `row ${spell(sum(grid.values[i]))}, alone ${spell(grid.row_terms[i])}`, ...strongest(grid.values[i], grid.columns)];
-      return [grid.columns[j], `column ${spell(sum(column(j)))}, alone ${spell(grid.column_terms[j])}`, ...strongest(column(j), grid.rows)];
+      if (i !== undefined) return [grid.rows[i], `row ${spell(sum(grid.values[i]))}${alone(grid.row_terms, i)}`, ...strongest(grid.values[i], grid.columns)];
+      return [grid.columns[j], `column ${spell(sum(column(j)))}${alone(grid.column_terms, j)}`, ...strongest(column(j), grid.rows)];
     };
     const ofInteractions = ({ i, j }) => {
       if (i === undefined && j === "term") return ["sum", `all rows, in sum ${spell(sum(grid.row_terms))} ${unit}`];

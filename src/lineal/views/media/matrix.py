@@ -16,18 +16,21 @@ if TYPE_CHECKING:
 
 
 def plot_matrix(drawn: Grid, unit: str) -> tuple[Figure, Axes]:
-    """Return a figure of the cells, the row terms in one more column and the column terms, if any, in one more row; and its axes."""
-    below = len(drawn.column_terms) > 0
-    values = np.full((len(drawn.rows) + below, len(drawn.columns) + 1), np.nan)
-    values[: len(drawn.rows), :-1], values[: len(drawn.rows), -1] = drawn.values, drawn.row_terms
+    """Return a figure of the cells, the row terms, if any, in one more column, the column terms, if any, in one more row; and its axes."""
+    beside, below = len(drawn.row_terms) > 0, len(drawn.column_terms) > 0
+    values = np.full((len(drawn.rows) + below, len(drawn.columns) + beside), np.nan)
+    values[: len(drawn.rows), : len(drawn.columns)] = drawn.values
+    if beside:
+        values[: len(drawn.rows), -1] = drawn.row_terms
     if below:
-        values[-1, :-1] = drawn.column_terms
+        values[-1, : len(drawn.columns)] = drawn.column_terms
     figure = new_figure(width=2.8 + 0.34 * len(drawn.columns), height=2.0 + 0.3 * len(drawn.rows))
-    rows, columns = [*drawn.rows, *[drawn.margin] * below], [*drawn.columns, drawn.margin]
+    rows, columns = [*drawn.rows, *[drawn.margin] * below], [*drawn.columns, *[drawn.margin] * beside]
     axes = heat_map(figure, values, rows, columns, largest=drawn.largest or 1.0, unit=unit, extend="both")
     if below:
         axes.axhline(len(drawn.rows) - 0.5, color=GREY, linewidth=1)
-    axes.axvline(len(drawn.columns) - 0.5, color=GREY, linewidth=1)
+    if beside:
+        axes.axvline(len(drawn.columns) - 0.5, color=GREY, linewidth=1)
     axes.spines[:].set_visible(False)
     return figure, axes
 

@@ -1,4 +1,4 @@
-"""Pairs and ranked matches as one self-contained page each: the alignment drawing, the heat map, the four parts, the numbers on hover."""
+"""Pairs and ranked matches as one self-contained page each: the alignment drawing, the heat map, the parts, the numbers on hover."""
 
 from __future__ import annotations
 
@@ -20,10 +20,6 @@ LINE, GAP = 26, 220
 """Pixels per word of the drawing, and between its columns."""
 LABEL = 190
 """Pixels for the words on either side."""
-MEANING = (
-    "Each token has a vector: what the embedding gains along the path from the baseline to the text because of this token. A cell is the "
-    "dot product of two of them. The mass is the sum of all cells and terms without their signs."
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,5 +83,5 @@ def matches_page(matches: Matches, *, title: str | None = None, panels: Sequence
 
 
 def _page(template: str, **what: Any) -> str:
-    own = {"summary": pair_summary, "tinted": tinted, "LABEL": LABEL, "GAP": GAP, "meaning": MEANING}
+    own = {"summary": pair_summary, "tinted": tinted, "LABEL": LABEL, "GAP": GAP}
     return html.drawn(template, **own, **html.dress("pair.js", "page.css", "pair.css"), **what)

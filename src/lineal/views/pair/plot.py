@@ -1,4 +1,4 @@
-"""Pairs as figures for papers and slides: the heat map with its remainder terms, and the alignment drawing. Needs the extra `plot`."""
+"""Pairs as figures for papers and slides: the heat map, with the terms of four parts, and the alignment drawing. Needs the extra `plot`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def plot_pair(record: PairAttribution) -> Figure:
-    """Return a figure of the word × word matrix with the row and column terms beside it.
+    """Return a figure of the word × word matrix, of four parts with the row and column terms beside it.
 
     One symmetric scale, up to the strongest cell of the matrix; terms beyond it have full colour.
     """

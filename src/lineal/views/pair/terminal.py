@@ -1,4 +1,4 @@
-"""Pairs and ranked matches in a terminal: the finding, the strongest pairs of words, the four parts."""
+"""Pairs and ranked matches in a terminal: the finding, the strongest pairs of words, the parts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STRONGEST = 12
 def render_pair(record: PairAttribution, limit: int = STRONGEST) -> RenderableType:
     """Return one pair for a `rich` console."""
     found = verdict(*pair_summary.verdict(record), pair_summary.facts(record), record.converged)
-    parts = parts_table(pair_summary.rows(record), f"similarity ({record.unit})", record.similarity, pair_summary.explained(record))
+    parts = parts_table(pair_summary.rows(record), f"similarity ({record.unit})", record.similarity, pair_summary.added_up(record))
     return Group(found, spoken(pair_summary.sentence(record)), _strongest(record, limit), parts, *doubts(record), *_notes(record))
 
 

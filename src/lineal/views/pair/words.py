@@ -11,7 +11,7 @@ from lineal.views.parts.words import Piece, amount, said
 
 
 def sentence(record: PairAttribution) -> tuple[Piece, ...]:
-    """Return the finding: the strongest pairs of words, the four parts, and how well they add up."""
+    """Return the finding: the strongest pairs of words, what all pairs bring, and what is there without them."""
     warning = () if record.converged else (Piece("Not converged: do not trust single cells. ", "warning"),)
     pieces = [Piece(f"The two texts have a {record.unit} similarity of {number(record.similarity)}")]
     for position, match in enumerate(record.words().strongest(2)):
@@ -19,15 +19,22 @@ def sentence(record: PairAttribution) -> tuple[Piece, ...]:
         pieces += [Piece(short(visible(match.left), 30), "name"), Piece(" with "), Piece(short(visible(match.right), 30), "name")]
         pieces += [Piece(" adds " if match.score > 0 else " takes off "), amount(abs(match.score), match.score)]
     total = float(record.matrix.sum())
-    pieces += [Piece("; all pairs of words together "), amount(total, total, signed_too=True), Piece(".")]
-    return (*warning, *pieces)
+    pieces += [Piece("; all pairs of words together "), amount(total, total, signed_too=True)]
+    if record.decomposition == "projected":
+        pieces += [Piece(", and what both share with empty texts "), amount(record.shared, record.shared, signed_too=True)]
+    return (*warning, *pieces, Piece("."))
 
 
 def parts(record: PairAttribution) -> tuple[tuple[str, float, str], ...]:
-    """Return the four parts and the residual as (name, value, explanation); values less the residual add up to the similarity."""
+    """Return the parts as (name, value, explanation); values less the residual add up to the similarity."""
     a, b = record.a.baseline, record.b.baseline
+    matrix = ("word × word", float(record.matrix.sum()), "what words of one text share with words of the other: the matrix")
+    if record.decomposition == "projected":
+        empty = a if a == b else f"{a}, {b}"
+        why = f"what lies along the embeddings of both baselines ({empty}); it is in no cell"
+        return matrix, ("shared with empty texts", float(record.shared), why)
     return (
-        ("word × word", float(record.matrix.sum()), "what words of one text share with words of the other: the matrix"),
+        matrix,
         ("words of text 1 alone", float(record.row_terms.sum()), f"text 1 against the baseline of text 2 ({b})"),
         ("words of text 2 alone", float(record.column_terms.sum()), f"text 2 against the baseline of text 1 ({a})"),
         ("bias", float(record.bias), "how similar the two baselines are"),
@@ -40,12 +47,36 @@ def rows(record: PairAttribution) -> tuple[tuple[str, float, str], ...]:
     return (*parts(record), *(missing if abs(record.residual) >= 0.00005 else ()))
 
 
-def explained(record: PairAttribution) -> str:
-    """Return how much of the similarity the matrix carries, as a sentence."""
+def added_up(record: PairAttribution) -> str:
+    """Return how the parts belong together, as a sentence."""
+    if record.decomposition == "projected":
+        return "The cells of the matrix and what both texts share with empty texts are the similarity."
     share = record.explained
     if not math.isfinite(share):
         return "The similarity is 0: there is no share of it to state."
     return f"The matrix carries {percent(share)} of the similarity; the other three parts bring the rest, or take it off."
+
+
+def meaning(record: PairAttribution) -> str:
+    """Return what a cell is, for readers who want to know."""
+    vector = "Each token has a vector: what the embedding gains along the path from the baseline to the text because of this token."
+    if record.decomposition == "projected":
+        cell = (
+            "What lies in the directions of the two baselines is taken out of it; a cell is the dot product of what is left of two tokens."
+        )
+        return f"{vector} {cell} The mass is the sum of all cells without their signs."
+    return f"{vector} A cell is the dot product of two of them. The mass is the sum of all cells and terms without their signs."
+
+
+def caption(record: PairAttribution) -> str:
+    """Return what stands where in the heat map."""
+    alone = " “alone”: each word's own remainder, against the other text's baseline." if record.decomposition == "four" else ""
+    return f"Rows: words of text 1; columns: words of text 2.{alone}"
+
+
+def added(record: PairAttribution) -> str:
+    """Return what a word of the second text is tinted by."""
+    return "its column of the matrix" + (" and its own term" if record.decomposition == "four" else "")
 
 
 def facts(record: PairAttribution) -> tuple[str, ...]:
@@ -75,6 +106,7 @@ def details(record: PairAttribution) -> dict[str, str]:
     rows = {
         "Method": f"integrated token vectors, straight paths; rule: {record.rule}",
         "Baseline": baselines,
+        "Decomposition": {"projected": "the directions of both baselines taken out", "four": "four parts"}[record.decomposition],
         "Tolerance": f"{percent(record.tol)} of the scale {number(record.scale)}",
         "Work": f"{count(record.evaluations, 'path point')}, {work(record)}, {number(record.seconds)} s",
         "Model": f"{model.name} · {model.architecture}",

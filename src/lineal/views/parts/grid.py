@@ -38,7 +38,7 @@ class Link:
 class Grid:
     """A matrix as it is drawn. rows, columns: names of words. others: whether the last row, the last column stands for several words.
 
-    values: (rows, columns). row_terms: a number beside each row; column_terms: one below each column, or none at all. margin: what both
+    values: (rows, columns). row_terms: a number beside each row; column_terms: one below each column; or none at all. margin: what both
     are called. symmetric: rows and columns are the same words; then the diagonal, a word by itself, does not set the scale.
     """
 
@@ -87,7 +87,8 @@ class Grid:
 def grid(record: PairAttribution | Interactions) -> Grid:
     """Return the record's words as a grid; special tokens that are exactly 0 are left out.
 
-    A pair: words of one text × words of the other, beside them what each is alone; everything adds up to the similarity less the bias.
+    A pair: words of one text × words of the other, and of four parts what each is alone beside them; everything adds up to the similarity
+    less what both share with empty texts, or less the bias.
     Interactions: all words × all words, beside them the row sums.
     """
     return _joint(record.words()) if isinstance(record, Interactions) else _of_pair(record.words())
@@ -97,13 +98,14 @@ def _of_pair(words: PairAttribution) -> Grid:
     quiet = np.abs(np.nan_to_num(words.matrix, nan=np.inf))
     rows = _drawn(words.a.roles, quiet.max(axis=1, initial=0.0) + np.abs(words.row_terms))
     columns = _drawn(words.b.roles, quiet.max(axis=0, initial=0.0) + np.abs(words.column_terms))
+    alone = words.decomposition == "four"
     return Grid(
         rows=_names(words.a.tokens, rows),
         columns=_names(words.b.tokens, columns),
         others=(_folds(rows), _folds(columns)),
         values=summed(summed(words.matrix, rows, axis=0), columns, axis=1),
-        row_terms=summed(words.row_terms, rows, axis=0),
-        column_terms=summed(words.column_terms, columns, axis=0),
+        row_terms=summed(words.row_terms, rows, axis=0) if alone else np.zeros(0),
+        column_terms=summed(words.column_terms, columns, axis=0) if alone else np.zeros(0),
         margin="alone",
     )
 

@@ -22,7 +22,8 @@ class Tinted:
 def tinted(record: PairAttribution) -> list[Tinted]:
     """Return the second text in pieces: each word with what it adds to the similarity, given the first text.
 
-    A word's score is its column of the matrix and its column term; the scores add up to the similarity less that of the baseline.
+    A word's score is its column of the matrix, of four parts with its column term. The scores add up to the similarity less what both
+    texts share with empty texts; of four parts, less the similarity of the first text to the baseline.
     """
     words = record.words()
     scores = (words.matrix.sum(axis=0) + words.column_terms).tolist()
