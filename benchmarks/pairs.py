@@ -4,6 +4,8 @@
     python benchmarks/pairs.py references --limit 24     # what each baseline does to the parts, in both decompositions
     python benchmarks/pairs.py alignment --limit 100     # strongest cell per row against exact word matches
     python benchmarks/pairs.py removal --limit 24        # how fast the similarity falls without the tokens that matrices name
+    python benchmarks/pairs.py vectors --limit 12        # the same projection for one text against a vector that stays
+    python benchmarks/pairs.py figures                   # docs/figures/pair_matrix.svg and pair_alignment.svg
     python benchmarks/pairs.py cost --nodes 24           # time and peak memory of forward, reverse and a peer, each in its own process
 
 `exactness --log FILE` appends a line per finished pair and goes on from there. Pairs: SemEval STS 2015, images and headlines, from
@@ -325,9 +327,39 @@ def one(way: str, nodes: int) -> None:
     )
 
 
+def vectors(limit: int) -> None:
+    """Compare scores t_i · v of one text, v its own embedding or the other text's, with t_i · v^⊥, the baseline's direction taken out."""
+    model, options = lineal.load("minilm"), PairOptions(decomposition="four", rule="gauss:16", mode="forward")
+    for name in ("pad", "mask"):
+        pairs, found = Pairs(model, model, name, None, options), {"own": [], "other": []}
+        for row in rows(limit):
+            text, other = pairs.text(pairs.first, row.a), pairs.text(pairs.first, row.b)
+            (half,) = pairs._halves(pairs.first, [text], [Mode.FORWARD])
+            assert half is not None, "it has a mode"
+            start = text.start / np.linalg.norm(text.start)
+            for question, v in (("own", text.end), ("other", other.end)):
+                scores = half.integral.value.T @ v
+                projected = half.integral.value.T @ (v - (v @ start) * start)
+                gap = np.abs(scores - projected).sum() / np.abs(scores).sum()
+                found[question].append((v @ start, np.corrcoef(scores, projected)[0, 1], gap))
+        for question, numbers in found.items():
+            baseline, alike, gap = np.array(numbers).T
+            said = f"F(baseline) {baseline.mean():+.4f}, largest {np.abs(baseline).max():.4f}; r of the scores {alike.min():.4f} at worst"
+            print(f"{name}, {question}: {said}; Σ|change| / Σ|scores| {np.median(gap):.4f}, {gap.max():.4f} at worst", flush=True)
+
+
+def figures(folder: Path) -> None:
+    """Draw the pair of the documents."""
+    from lineal.views import plot_alignment, plot_pair, save_plot
+
+    record = lineal.explain_pair("minilm", PAIR.a, PAIR.b)
+    save_plot(plot_pair(record), folder / "pair_matrix.svg")
+    save_plot(plot_alignment(record), folder / "pair_alignment.svg")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("exactness", "references", "alignment", "removal", "cost", "one"))
+    parser.add_argument("what", choices=("exactness", "references", "alignment", "removal", "vectors", "figures", "cost", "one"))
     parser.add_argument("way", nargs="?", default="forward")
     parser.add_argument("--limit", type=int, default=20)
     parser.add_argument("--decomposition", choices=("projected", "four"), default="projected")
@@ -342,6 +374,10 @@ def main() -> None:
         one(given.way, given.nodes)
     elif given.what == "cost":
         cost(given.nodes, given.threads)
+    elif given.what == "vectors":
+        vectors(given.limit)
+    elif given.what == "figures":
+        figures(Path(__file__).parents[1] / "docs" / "figures")
     elif given.what == "exactness":
         exactness(given.limit, given.tol, given.decomposition, given.log)
     elif given.what == "removal":
