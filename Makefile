@@ -9,7 +9,7 @@ export HF_HUB_OFFLINE := 1
 WORKERS ?= auto
 PYTEST = pytest -q -n $(WORKERS) --maxprocesses 8 --dist loadfile --durations 15
 
-.PHONY: demo test test-all test-lowest check lint types fuzz mutants clean
+.PHONY: demo test test-slow test-all test-lowest check lint types fuzz mutants clean
 
 demo: .venv/installed
 	$(BIN)/lineal demo --out lineal-demo.html
@@ -18,10 +18,12 @@ demo: .venv/installed
 test: .venv/installed
 	$(BIN)/$(PYTEST) -m "not slow"
 
-test-all: .venv/installed
-	$(BIN)/$(PYTEST)
+test-slow: .venv/installed
+	$(BIN)/$(PYTEST) -m slow
 
-check: lint types test-all
+test-all: test test-slow
+
+check: lint types test
 
 lint: .venv/installed
 	$(BIN)/ruff format --check

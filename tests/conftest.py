@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from pkgutil import walk_packages
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before transformers is imported: nothing may be fetched
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: a worker per core, here and in the processes that tests start
@@ -12,7 +14,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: a wor
 import pytest
 import torch
 
+import lineal
 from lineal.models import TextModel, load
+
+for module in walk_packages(lineal.__path__, "lineal."):  # all bound before any test puts another `load` in place
+    if not module.name.endswith("__main__"):
+        import_module(module.name)
 
 torch.manual_seed(0)
 torch.set_num_threads(1)  # tiny models gain nothing from threads, and lose much where cores are shared
