@@ -11,8 +11,10 @@ import lineal
 from lineal import views
 from lineal.cli.main import main
 from lineal.errors import OptionError, ResultError
-from lineal.views.comparison.page import agreement
-from lineal.views.evaluation.table import evaluation_csv, evaluation_markdown, plot_evaluation
+from lineal.views import plot_evaluation
+from lineal.views import to_csv as evaluation_csv
+from lineal.views.comparison.words import agreement
+from lineal.views.evaluation.table import evaluation_markdown
 from lineal.views.parts.heat import heat
 from tests import fakes, records, tiny
 

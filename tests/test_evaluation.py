@@ -28,7 +28,8 @@ from lineal.objectives.wrap import Combined, Hellinger
 from lineal.verbs import prepare
 from lineal.verbs.options import Options
 from lineal.verbs.session import Session
-from lineal.views.evaluation.table import evaluation_csv, evaluation_markdown, evaluation_rows
+from lineal.views import to_csv as evaluation_csv
+from lineal.views.evaluation.table import evaluation_markdown, evaluation_rows
 from tests import fakes, tiny, tiny_lm
 from tests.test_pairs import encoder
 

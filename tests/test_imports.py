@@ -47,6 +47,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "views.interactions": DRAWN | {"views.parts", "views.media"},
     "views.comparison": DRAWN | {"views.parts", "views.media", "metrics"},
     "views.evaluation": DRAWN | {"views.parts", "views.media", "metrics"},
+    "views.failure": DRAWN | {"views.parts", "views.media"},
     "views.trust": DRAWN | {"views.parts", "views.media"},
     "views.verdicts": DRAWN | {"views.parts", "views.media"},
     "views": DRAWN,

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import json
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+from rich.console import Console
 
 import lineal
-from lineal.errors import ResultError
+from lineal import views
+from lineal.cli.main import main
+from lineal.errors import OptionError, ResultError
 from lineal.metrics.agreement import spearman
 from lineal.metrics.curves import GRID
 from lineal.records.base import Record
@@ -126,3 +131,90 @@ def test_an_evaluation_of_other_texts_in_other_columns_is_refused() -> None:
     data["records"][0][1]["scores"][0][1] += 5.0
     with pytest.raises(ResultError, match=r"of records\[0\]\[1\], scores miss"):
         lineal.Evaluation.from_dict(data)
+
+
+KINDS_WITHOUT_FIGURE = ("trust", "failure")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_is_drawn_in_every_medium(kind: str | None, tmp_path: Path) -> None:
+    record = every_kind()[kind]
+    wanted = views.endings(type(record))
+    assert wanted[:5] == (".html", ".json", ".md", ".csv", ".txt")
+    assert (".svg" in wanted) == (kind not in KINDS_WITHOUT_FIGURE)
+    for ending in wanted:
+        record.save(tmp_path / f"r{ending}")
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert page.startswith("<!doctype html>")
+    assert "onerror=alert(1)>" not in page
+    assert (tmp_path / "r.txt").read_text(encoding="utf-8") == views.to_text(record)
+    assert (tmp_path / "r.md").read_text(encoding="utf-8") == views.to_markdown(record)
+    console = Console(width=100, record=True, file=io.StringIO())
+    console.print(views.render(record))
+    assert len(console.export_text()) > 20
+    for text in (views.to_text(record), views.to_markdown(record), repr(record)):
+        assert "\x1b" not in text
+    if kind in KINDS_WITHOUT_FIGURE:
+        with pytest.raises(OptionError, match="has no figure"):
+            views.plot(record)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_is_three_lines(kind: str | None) -> None:
+    record = every_kind()[kind]
+    what, finding, trust = repr(record).split("\n")
+    assert what.startswith(type(record).__name__)
+    assert finding
+    assert trust
+    assert str(record) == repr(record)
+    assert len(what) < 300
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_is_a_fragment_in_a_notebook(kind: str | None) -> None:
+    shown = every_kind()[kind]._repr_html_()
+    assert shown.lstrip().startswith('<div class="lineal"')
+    assert "<script" not in shown
+    assert "onerror=alert(1)>" not in shown
+    assert " id=" not in shown
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_is_a_table_of_numbers(kind: str | None, tmp_path: Path) -> None:
+    record = every_kind()[kind]
+    frame = views.to_dataframe(record)
+    read = pd.read_csv(record.save(tmp_path / "r.csv"), keep_default_na=False)
+    assert list(read.columns) == list(frame.columns)
+    assert len(read) == len(frame) > 0
+
+
+def test_tables_of_matrices_add_up() -> None:
+    pair, joint = every_kind()["pair"], every_kind()["interactions"]
+    assert isinstance(pair, lineal.PairAttribution)
+    assert isinstance(joint, lineal.Interactions)
+    for by in ("word", "token"):
+        assert views.to_dataframe(pair, by).score.sum() == pytest.approx(pair.similarity + pair.residual)
+        assert views.to_dataframe(joint, by).score.sum() == pytest.approx(joint.attribution.delta[0] + joint.residual)
+    assert len(views.to_dataframe(pair, "token")) == (len(pair.a.tokens) + 1) * (len(pair.b.tokens) + 1)
+
+
+def test_a_ranking_as_a_figure_has_parts_that_end_at_the_similarity() -> None:
+    matches = every_kind()["matches"]
+    assert isinstance(matches, lineal.Matches)
+    axes = views.plot_matches(matches).axes[0]
+    for rank, pair in enumerate(matches.pairs):
+        drawn = axes.patches[4 * rank : 4 * rank + 4]
+        widths = [float(patch.get_width()) for patch in drawn]
+        values = [pair.matrix.sum(), pair.row_terms.sum(), pair.column_terms.sum(), pair.bias - pair.residual]
+        np.testing.assert_allclose(widths, np.abs(values), atol=1e-12)
+        assert sum(values) == pytest.approx(pair.similarity)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "failure"])
+def test_show_draws_every_kind_again(kind: str | None, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    stored = every_kind()[kind].save(tmp_path / "r.json")
+    for more in ([], ["--json"], ["--out", str(tmp_path / "again.html")]):
+        with pytest.raises(SystemExit) as stopped:
+            main(["show", str(stored), *more])
+        assert not stopped.value.code
+    assert (tmp_path / "again.html").read_text(encoding="utf-8").startswith("<!doctype html>")

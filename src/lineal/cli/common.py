@@ -203,14 +203,14 @@ def announce_memory(model: Any) -> None:
 
 
 def check_out(out: Path | None, *kinds: type[Record], several: bool = False, only: Sequence[str] = ()) -> None:
-    """Raise an error before any work when `out` could not be written (see `lineal.views.formats.check`).
+    """Raise an error before any work when `out` could not be written (see `lineal.views.check`).
 
     kinds: what the command may return, whichever of them. only: the endings, where they are not those of a record.
     """
-    from lineal.views import formats
+    from lineal import views
 
     if out is not None:
-        formats.check(out, only or formats.endings(*kinds, several=several))
+        views.check(out, only or views.endings(*kinds, several=several))
 
 
 def write_page(path: Path, records: Sequence[Attribution], **how: Any) -> None:

@@ -74,7 +74,7 @@ def compare(
 
 def _table(records: tuple[Attribution, ...]) -> Table:
     """Return one row per method; of several generated tokens, the sums over all of them."""
-    from lineal.views.comparison.page import agreement
+    from lineal.views.comparison.words import agreement
     from lineal.views.parts import numbers
     from lineal.views.parts.cells import cells
 

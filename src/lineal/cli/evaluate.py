@@ -56,11 +56,10 @@ def evaluate(
     Writes table.md, table.csv, values.json, curves.png (with matplotlib) and the records, one JSON line per text and method. Until then DIR
     keeps unfinished.jsonl: the same command goes on from it after an interruption.
     """
-    from lineal import targets
+    from lineal import targets, views
     from lineal.evaluation.run import evaluate as run
     from lineal.targets import spelling as specs
-    from lineal.views.evaluation.table import evaluation_csv, evaluation_markdown, evaluation_rows, plot_evaluation
-    from lineal.views.media.plot import save_plot
+    from lineal.views.evaluation.table import evaluation_rows
 
     texts = _texts(file, column, skip)[:limit]
     check_folder(out)
@@ -83,14 +82,14 @@ def evaluate(
             rule=rule,
             truncate=truncate,
         )
-    table = evaluation_markdown(found)
+    table = views.to_markdown(found)
     write_whole(out / "table.md", table)
-    write_whole(out / "table.csv", evaluation_csv(found))
+    write_whole(out / "table.csv", views.to_csv(found))
     write_whole(out / "values.json", json.dumps(nulls(evaluation_rows(found)), indent=1, allow_nan=False) + "\n")
     lines = [json.dumps(record.to_dict(), ensure_ascii=False) for records in found.records for record in records]
     write_whole(out / "records.jsonl", "\n".join(lines) + "\n")
     try:
-        save_plot(plot_evaluation(found), out / "curves.png")
+        views.save(found, out / "curves.png")
     except MissingExtraError as error:
         common.say(f"no figure: {error}", err=True)
     unfinished.unlink(missing_ok=True)

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from lineal.errors import OptionError, ResultError, listing
 from lineal.quadrature.contract import Stop
 from lineal.records import group as regroup
-from lineal.records.base import Array, Count, Reason, Record, frozen, laid_out, unsound, views
+from lineal.records.base import Array, Count, Reason, Record, frozen, laid_out, unsound
 
 Role = Literal["content", "special", "held"]
 Level = Literal["token", "word", "sentence", "span", "region"]
@@ -282,10 +282,6 @@ class Attribution(Record):
         singles = [[i] for i in range(len(self.tokens))]
         groupings = {"word": self.words, "sentence": self.sentences, "region": self.regions}
         return groupings[level]() if level in groupings else self._regrouped(singles, "token")
-
-    def _repr_html_(self) -> str:
-        """Return what a notebook shows."""
-        return views().repr_html(self)
 
     def _regrouped(self, groups: regroup.Groups, level: Level) -> Attribution:
         same, apart = level == self.level and level != "span", level == "token" or self.level not in ("token", "word")

@@ -108,6 +108,10 @@ class Views(Protocol):
         """Write a record as the ending of the name says and return the path."""
         ...
 
+    def lines(self, record: Any) -> tuple[str, str, str]:
+        """Return a record in three lines."""
+        ...
+
     def repr_html(self, record: Any) -> str:
         """Return what a notebook shows."""
         ...
@@ -182,6 +186,19 @@ class Record(BaseModel):
     def doubt(self) -> str | None:
         """Return what contradicts itself in the record, with the field's name, or None."""
         return None
+
+    def __repr__(self) -> str:
+        """Return three lines: what it is, what was found, how far that can be trusted; of what cannot be drawn, how it would be stored."""
+        try:
+            return "\n".join(views().lines(self))
+        except Exception:
+            return f"{type(self).__name__} that cannot be drawn: {self.to_dict()!r:.200}"
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        return views().repr_html(self)
 
     def __eq__(self, other: object) -> bool:
         """Compare what would be stored."""

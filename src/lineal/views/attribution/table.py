@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
-from lineal.errors import MissingExtraError
 from lineal.records.attribution import Attribution
 from lineal.views.attribution import words as summary
-from lineal.views.media.table import escaped
+from lineal.views.media.table import Table, escaped, piped
 from lineal.views.parts import words
 from lineal.views.parts.bars import Bar, bars
 from lineal.views.parts.cells import By, cells, level_of, short, visible
 from lineal.views.parts.choices import GROUPS, caption, menu
 from lineal.views.parts.numbers import fixed, number, places, share, signed
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 COLUMNS = (
     *("result", "target", "unit", "level", "position", "segment", "start", "end", "text", "role", "score", "spread"),
@@ -36,30 +29,11 @@ def to_markdown(record: Attribution, by: By = "word", target: int | None = None)
     return "\n\n".join([*sections, *doubts, *map(escaped, notes), escaped(words.about(record))]) + "\n"
 
 
-def to_csv(records: Attribution | Sequence[Attribution], by: By = "word") -> str:
-    """Return one row per target and cell; scores in full precision; a target's rows sum to F(text) − F(baseline) + residual.
-
-    Cells hold the text as it is: import the file as text, as a spreadsheet takes a cell that begins with = + - or @ for a formula.
-    """
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows(_rows(records, by))
-    return file.getvalue()
-
-
-def to_dataframe(records: Attribution | Sequence[Attribution], by: By = "word") -> pd.DataFrame:
-    """Return the table of `to_csv` as a pandas data frame. Raises MissingExtraError when pandas is not installed."""
-    try:
-        import pandas as pd
-    except ImportError:
-        raise MissingExtraError("to_dataframe needs pandas: pip install pandas; to_csv gives the same table without it") from None
-    return pd.DataFrame(_rows(records, by), columns=list(COLUMNS))
-
-
-def _rows(records: Attribution | Sequence[Attribution], by: By) -> list[tuple[object, ...]]:
+def table(records: Attribution | Sequence[Attribution], by: By = "word") -> Table:
+    """Return one row per target and cell; scores in full precision; a target's rows sum to F(text) − F(baseline) + residual."""
     several = [records] if isinstance(records, Attribution) else records
-    return [row for i, record in enumerate(several) for c in range(len(record.targets)) for row in _rows_of(record, by, i, c)]
+    rows = [row for i, record in enumerate(several) for c in range(len(record.targets)) for row in _rows_of(record, by, i, c)]
+    return Table(COLUMNS, rows)
 
 
 def _rows_of(record: Attribution, by: By, index: int, c: int) -> list[tuple[object, ...]]:
@@ -95,8 +69,7 @@ def _options(record: Attribution) -> Iterator[str]:
         (f"{escaped(row.name)}{f' ({row.marks})' if row.marks else ''}", *(escaped(value) for pair in row.numbers for value in pair))
         for row in found
     ]
-    table = [("option", *heads), ("---", *("---:" for _ in heads)), *rows]
-    yield "\n".join(f"| {' | '.join(row)} |" for row in table)
+    yield "\n".join(map(piped, [("option", *heads), ("---", *("---:" for _ in heads)), *rows]))
     if caption(record):
         yield caption(record)
 
@@ -107,7 +80,7 @@ def _section(record: Attribution, by: By, target: int) -> str:
     rows = [(escaped(short(bar.label, 60)), _valued(bar, decimals), escaped(share(bar.share))) for bar in found]
     rows.append(("**F(text) − F(baseline)**", f"**{fixed(float(record.delta[target]), decimals)}**", ""))
     table = [f"| contribution | {escaped(words.unit_name(record.units[target]))} | of mass |", "| ---: | ---: | ---: |"]
-    table += [f"| {' | '.join(row)} |" for row in rows]
+    table += map(piped, rows)
     total = signed(float(record.scores[target].sum()), 5)
     ends = (
         f"F(text) {number(float(record.f_input[target]), 5)}, F(baseline) {number(float(record.f_baseline[target]), 5)}, Σ scores {total}"

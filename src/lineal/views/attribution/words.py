@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from lineal.records.attribution import Attribution
 from lineal.views.parts.bars import ranking
-from lineal.views.parts.cells import By, Cell, cells, level_of, short
+from lineal.views.parts.cells import By, Cell, cells, level_of, short, visible
+from lineal.views.parts.document import Document
 from lineal.views.parts.numbers import count, number, percent, signed
-from lineal.views.parts.words import Piece, quantity, said, unit_name
+from lineal.views.parts.words import Piece, about, doubts, opening, quantity, said, truncations, unit_name
 
 CANCELLATION = 5.0
 """Ratio mass / |F(text) − F(baseline)| from which a caution is shown: a tolerance of 1 % of the mass is then 5 % of the difference."""
@@ -58,6 +59,21 @@ class Badge:
 def sentence(record: Attribution, target: int = 0, by: By = "word") -> tuple[Piece, ...]:
     """Return the finding as one sentence in pieces, a warning in front when the target did not converge."""
     return warning(record, target) + _finding(record, target, by)
+
+
+def document(record: Attribution) -> Document:
+    """Return what is said of the first target, and how many there are."""
+    own, more = badge(record), len(record.targets) - 1
+    rest = (Piece(f" And {count(more, 'more target')}."),) if more else ()
+    return Document(
+        what=f"Attribution of {' ↔ '.join(map(opening, record.texts[:2]))} · {about(record)}",
+        finding=sentence(record) + rest,
+        facts=(own.headline, *own.facts),
+        converged=own.converged,
+        reason=own.reason,
+        notes=(*truncations(record), *map(visible, record.notes)),
+        cautions=doubts(record),
+    )
 
 
 def badge(record: Attribution, target: int = 0) -> Badge:

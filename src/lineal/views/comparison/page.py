@@ -9,9 +9,9 @@ import numpy as np
 from markupsafe import Markup
 
 from lineal.errors import ResultError
-from lineal.metrics.agreement import spearman
 from lineal.records.attribution import Attribution
 from lineal.records.comparison import differing
+from lineal.views.comparison.words import agreement, scales
 from lineal.views.media import html
 from lineal.views.parts import numbers
 from lineal.views.parts.cells import cells, visible
@@ -56,7 +56,7 @@ def comparison_page(records: Sequence[Attribution], target: int = 0, *, title: s
         raise ResultError(f"there is no target {target}; the records have {len(first.targets)}")
     matrix = len(first.targets) > 1
     beside = records if matrix else ()
-    rows = [_row(record, target, scale, beside) for record, scale in zip(records, _scales(records, target, matrix), strict=True)]
+    rows = [_row(record, target, scale, beside) for record, scale in zip(records, scales(records, target, matrix), strict=True)]
     return html.drawn(
         "compare.html",
         title=visible(title or first.text),
@@ -74,18 +74,6 @@ def comparison_page(records: Sequence[Attribution], target: int = 0, *, title: s
         data="{}",
         **html.dress("compare.js", "page.css", "compare.css"),
     )
-
-
-def agreement(records: Sequence[Attribution], target: int | None = 0) -> list[list[float]]:
-    """Return Spearman's correlation of the signed word scores of every two records; NaN where one is constant or words are too few.
-
-    target: None takes the scores of all targets together, but for words that no record's target can see (score exactly 0 in all).
-    """
-    rows = np.array([[cell.values for cell in cells(record, "word") if cell.role == "content"] for record in records])  # (m, words, k)
-    rows = rows.reshape(len(records), -1) if target is None else rows[:, :, target]
-    if target is None:
-        rows = rows[:, (rows != 0).any(axis=0)]
-    return [[spearman(a, b) for b in rows] for a in rows]
 
 
 def _row(record: Attribution, target: int, scale: float, beside: Sequence[Attribution]) -> Row:
@@ -108,13 +96,3 @@ def _closes(record: Attribution) -> str:
     """Return how far scores are from adding up, relative to |F(text) − F(baseline)|; the worst target's."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return numbers.percent(float(np.max(np.abs(record.residual) / np.abs(record.delta))))
-
-
-def _scales(records: Sequence[Attribution], target: int, matrix: bool) -> list[float]:
-    """Return what full colour stands for in each record: common to all that promise a sum, and to all others of similar size."""
-    rows = slice(None) if matrix else slice(target, target + 1)
-    largest = [max((float(np.abs(cell.values[rows]).max()) for cell in cells(record, "word")), default=0.0) for record in records]
-    common = max((size for size, record in zip(largest, records, strict=True) if record.adds_up), default=max(largest))
-    return [
-        common if record.adds_up or common / 20 <= size <= 1.5 * common else size for size, record in zip(largest, records, strict=True)
-    ]

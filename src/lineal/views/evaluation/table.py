@@ -1,27 +1,22 @@
-"""An evaluation as Markdown, CSV, JSON and a figure. Works from the measured numbers; computes nothing but means and intervals."""
+"""An evaluation in words and tables. Works from the measured numbers; computes nothing but means and intervals."""
 
 from __future__ import annotations
 
-import csv
-import io
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from lineal.errors import MissingExtraError
 from lineal.metrics.bootstrap import Interval
 from lineal.metrics.catalogue import CATALOGUE, HIGHER_IS_BETTER
-from lineal.metrics.curves import GRID
-from lineal.views.media.table import escaped
-from lineal.views.parts.numbers import percent
+from lineal.records.evaluation import Evaluation
+from lineal.views.media.table import Table, escaped, piped
+from lineal.views.parts.cells import By
+from lineal.views.parts.document import Block, Document
+from lineal.views.parts.numbers import count, number, percent
+from lineal.views.parts.words import Piece, doubts
 from lineal.visible import one_line
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from lineal.records.evaluation import Evaluation
-
-
+COSTS, COST_HEADS = "Cost and sums", ("method", "gradients per text", "seconds per text", "median sum off by")
 WITHOUT = "none"
 """What stands in place of a removal for metrics that have none."""
 ROUNDING = 1e-12
@@ -56,24 +51,98 @@ def evaluation_markdown(found: Evaluation) -> str:
         f"Model {_cell_text(found.model)}; explained: {_cell_text(found.target)}; p: {p}. Brackets: 95 % bootstrap interval over texts."
     ]
     lines += ["↑ higher is better, ↓ lower is better; the best mean is bold, whether or not the others are significantly worse.", ""]
-    for r, removal in enumerate((*found.removals, WITHOUT)):
-        shown = [(place, metric, i) for place, name, i, metric in _measured(found) if name == removal]
-        if shown:
-            lines += [
-                f"## Removal: {_cell_text(removal)}" if r < len(found.removals) else "## Without a removal",
-                "",
-                *_table(found, shown),
-                "",
-            ]
-    lines += ["## Cost and sums", "", "| method | gradients per text | seconds per text | median sum off by |", "|---|---|---|---|"]
-    for c, column in enumerate(found.columns):
-        gap = found.gap(c)
-        closes = "no sum promised" if gap is None else f"{gap[0]:.2g} ({percent(gap[1])})"
-        lines.append(f"| {_cell_text(column.name)} | {found.gradients[c] / n:.0f} | {found.seconds[c] / n:.2f} | {closes} |")
+    for title, shown in _sections(found):
+        lines += [f"## {_cell_text(title)}", "", *_piped(found, shown), ""]
+    lines += [
+        f"## {COSTS}",
+        "",
+        piped(COST_HEADS),
+        "|---|---|---|---|",
+        *(piped([_cell_text(name), *rest]) for name, *rest in _costs(found)),
+    ]
     lines += ["", "## What was measured", "", *(f"- {_titled(name)}: {CATALOGUE[name].what}." for name in found.metrics)]
     if found.skipped:
         lines += ["", f"Skipped: {len(found.skipped)} texts.", *(f"- {_cell_text(reason)}" for reason in found.skipped)]
     return "\n".join(lines) + "\n"
+
+
+def evaluation_table(found: Evaluation, by: By = "word") -> Table:
+    """Return `evaluation_rows` as a table to compute with; texts have no level, so `by` says nothing here."""
+    rows = evaluation_rows(found)
+    return Table(tuple(rows[0]), [tuple(row.values()) for row in rows])
+
+
+def document(found: Evaluation) -> Document:
+    """Return what is said of an evaluation: the best method by the first metric, a table per removal, what the explanations cost."""
+    n, many = found.values.shape[-1], [record for column in found.records for record in column]
+    r, removal, i, metric = _measured(found)[0]
+    means = [found.interval(c, r, i) for c in range(len(found.columns))]
+    best = _best([own.mean for own in means], HIGHER_IS_BETTER[metric])
+    finding = [Piece(f"No method has a {metric}")]
+    if best >= 0:
+        most = "highest" if HIGHER_IS_BETTER[metric] else "lowest"
+        finding = [Piece(f"The {most} mean {metric}, removal {one_line(removal)}, has "), Piece(one_line(found.columns[best].name), "name")]
+        finding.append(Piece(f": {_spelled(means[best])}, the 95 % interval over texts in brackets"))
+    open_ = next((record for record in many if not record.converged), many[0])
+    converged = f"{sum(record.converged for record in many)} of {count(len(many), 'explanation')} converged"
+    tables = (_block(found, title, shown) for title, shown in _sections(found))
+    return Document(
+        what=" · ".join(
+            [f"Evaluation of {count(len(found.columns), 'method')} on {count(n, 'text')}", one_line(found.model), one_line(found.target)]
+        ),
+        finding=(*finding, Piece(".")),
+        facts=(converged, count(int(found.gradients.sum()), "gradient"), f"{number(float(found.seconds.sum()), 3)} s"),
+        converged=found.converged,
+        reason=f"{one_line(open_.text[:60])}: {open_.stop.said(open_.model.dtype)}",
+        blocks=(*tables, Block(COST_HEADS, _costs(found), COSTS)),
+        notes=(
+            "↑ higher is better, ↓ lower is better; the best mean is bold, whether or not the others are significantly worse.",
+            *(f"Skipped: {one_line(reason)}" for reason in found.skipped),
+        ),
+        cautions=doubts(many[0]),
+    )
+
+
+def _sections(found: Evaluation) -> list[tuple[str, list[tuple[int, str, int]]]]:
+    """Return (title, what it shows) per removal, and for what needs none. Shown: place among removals, metric, place among metrics."""
+    sections = []
+    for r, removal in enumerate((*found.removals, WITHOUT)):
+        if shown := [(place, metric, i) for place, name, i, metric in _measured(found) if name == removal]:
+            sections.append((f"Removal: {removal}" if r < len(found.removals) else "Without a removal", shown))
+    return sections
+
+
+def _costs(found: Evaluation) -> list[tuple[str, ...]]:
+    n, rows = found.values.shape[-1], []
+    for c, column in enumerate(found.columns):
+        gap = found.gap(c)
+        closes = "no sum promised" if gap is None else f"{gap[0]:.2g} ({percent(gap[1])})"
+        rows.append((one_line(column.name), f"{found.gradients[c] / n:.0f}", f"{found.seconds[c] / n:.2f}", closes))
+    return rows
+
+
+def _grid(found: Evaluation, shown: list[tuple[int, str, int]]) -> list[tuple[str, list[tuple[Interval, bool]]]]:
+    """Return per column its name and, per metric, the interval and whether it is the best."""
+    table = [[found.interval(c, r, i) for r, _, i in shown] for c in range(len(found.columns))]
+    best = [_best([row[j].mean for row in table], HIGHER_IS_BETTER[metric]) for j, (_, metric, _) in enumerate(shown)]
+    return [
+        (column.name, [(own, c == best[j]) for j, own in enumerate(table[c])])
+        for column, c in zip(found.columns, range(len(table)), strict=True)
+    ]
+
+
+def _block(found: Evaluation, title: str, shown: list[tuple[int, str, int]]) -> Block:
+    rows = [
+        [one_line(name), *(Piece(_spelled(own), "name") if best else _spelled(own) for own, best in cells)]
+        for name, cells in _grid(found, shown)
+    ]
+    return Block(("method", *(_titled(metric) for _, metric, _ in shown)), rows, one_line(title))
+
+
+def _piped(found: Evaluation, shown: list[tuple[int, str, int]]) -> list[str]:
+    """Return a Markdown table of some metrics."""
+    heads = [piped(["method", *(_titled(metric) for _, metric, _ in shown)]), "|---|" + "---|" * len(shown)]
+    return [*heads, *(piped([_cell_text(name), *(_cell(own, best) for own, best in cells)]) for name, cells in _grid(found, shown))]
 
 
 def _cell_text(text: str) -> str:
@@ -88,55 +157,8 @@ def _measured(found: Evaluation) -> list[tuple[int, str, int, str]]:
     return own + [(0, WITHOUT, i, metric) for r, _, i, metric in every if r == 0 and not CATALOGUE[metric].removes]
 
 
-def _table(found: Evaluation, shown: list[tuple[int, str, int]]) -> list[str]:
-    """Return a Markdown table of some metrics. shown: place among removals, metric, place among metrics."""
-    lines = ["| method | " + " | ".join(_titled(metric) for _, metric, _ in shown) + " |", "|---|" + "---|" * len(shown)]
-    table = [[found.interval(c, r, i) for r, _, i in shown] for c in range(len(found.columns))]
-    best = [_best([row[j].mean for row in table], HIGHER_IS_BETTER[metric]) for j, (_, metric, _) in enumerate(shown)]
-    for column, c in zip(found.columns, range(len(table)), strict=True):
-        lines.append(f"| {_cell_text(column.name)} | " + " | ".join(_cell(x, c == best[j]) for j, x in enumerate(table[c])) + " |")
-    return lines
-
-
 def _titled(metric: str) -> str:
     return f"{metric} {'↑' if HIGHER_IS_BETTER[metric] else '↓'}"
-
-
-def evaluation_csv(found: Evaluation) -> str:
-    """Return `evaluation_rows` as CSV."""
-    out, rows = io.StringIO(), evaluation_rows(found)
-    writer = csv.DictWriter(out, list(rows[0]))
-    writer.writeheader()
-    writer.writerows(rows)
-    return out.getvalue()
-
-
-def plot_evaluation(found: Evaluation) -> Figure:
-    """Return the mean curves: p as the strongest tokens are removed (solid) and as only the strongest are kept (dashed), per removal.
-
-    Needs the extra `plot`.
-    """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise MissingExtraError("figures need the extra 'plot': pip install 'lineal[plot]'") from None
-    figure = Figure(figsize=(5.2 * len(found.removals), 4.4), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots(1, len(found.removals), squeeze=False, sharey=True)[0]
-    methods = list(dict.fromkeys(column.method for column in found.columns))
-    dashes = dict(zip(dict.fromkeys(c.baseline for c in found.columns if c.baseline), ("-", "--", ":"), strict=False))
-    for r, (removal, axis) in enumerate(zip(found.removals, axes, strict=True)):
-        for c, column in enumerate(found.columns):
-            colour = "0.6" if column.method.startswith("random") else f"C{methods.index(column.method) % 10}"
-            style = dashes.get(column.baseline, "-.") if column.baseline else "-"
-            axis.plot(np.array(GRID) * 100, found.without[c, r].mean(axis=0), style, color=colour, lw=1.4, label=column.name)
-        axis.set_title(f"removal: {removal}", fontsize=10, loc="left")
-        axis.set_xlabel("strongest tokens removed, %")
-        axis.spines[["top", "right"]].set_visible(False)
-    axes[0].set_ylabel(f"{found.measured} of the explained output (lower is better)")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", fontsize=8, frameon=False)
-    return figure
 
 
 def _best(means: list[float], higher: bool) -> int:
@@ -145,10 +167,15 @@ def _best(means: list[float], higher: bool) -> int:
 
 
 def _cell(found: Interval, best: bool) -> str:
+    mean, rest = _spelled(found).partition(" ")[::2]
+    return f"**{mean}** {rest}" if best else f"{mean} {rest}".strip()
+
+
+def _spelled(found: Interval) -> str:
     if not np.isfinite(found.mean):
         return "–"
     mean, low, high = (_short(value) for value in (found.mean, found.low, found.high))
-    return f"{f'**{mean}**' if best else mean} [{low}, {high}]"
+    return f"{mean} [{low}, {high}]"
 
 
 def _short(value: float) -> str:

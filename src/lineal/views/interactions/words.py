@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lineal.records.interactions import Interactions
-from lineal.views.parts.cells import named, short
-from lineal.views.parts.numbers import count, number, percent, signed
-from lineal.views.parts.words import Piece, amount, quantity, said
+from lineal.views.parts.cells import named, short, visible
+from lineal.views.parts.document import Block, Document
+from lineal.views.parts.numbers import count, fixed, number, percent, signed
+from lineal.views.parts.words import Piece, about, amount, doubts, opening, quantity, said, target_name, truncations, unit_name
 
 STRONGEST = 12
 """Pairs that are listed."""
@@ -79,3 +80,29 @@ def facts(record: Interactions) -> tuple[str, ...]:
 def verdict(record: Interactions) -> tuple[str, str]:
     """Return the headline of the badge and its reason."""
     return said(record.stop, record.attribution.model)
+
+
+def document(record: Interactions) -> Document:
+    """Return what is said of interactions: the strongest pairs of words, and how the answer adds up."""
+    headline, reason = verdict(record)
+    own, unit = record.attribution, unit_name(record.unit)
+    whole = (Piece(target_name(own, 0), "name"), Piece(fixed(float(own.f_input[0]), 4), "name"), "the model's answer")
+    sums = [*((name, fixed(value, 4), visible(why)) for name, value, why in rows(record)), whole]
+    return Document(
+        what=f"Interactions of {' ↔ '.join(map(opening, own.texts))} · {about(own)}",
+        finding=sentence(record),
+        facts=(headline, *facts(record)),
+        converged=record.converged,
+        reason=reason,
+        blocks=(
+            Block(
+                ("word", "with", unit),
+                [(pair.left, pair.right, signed(pair.score, 3)) for pair in pairs(record)],
+                "Words that act together",
+                2,
+            ),
+            Block(("part", unit, ""), sums, "How the answer adds up"),
+        ),
+        notes=(*truncations(own), *map(visible, own.notes)),
+        cautions=doubts(own),
+    )

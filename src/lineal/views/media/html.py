@@ -9,6 +9,7 @@ import base64
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -18,6 +19,7 @@ from markupsafe import Markup
 
 from lineal.views.parts import choices, flow, numbers, palette, words
 from lineal.views.parts.cells import short, visible
+from lineal.views.parts.document import Document
 
 CARRIED = 200_000
 """Characters of JSON that a page of matrices carries for its copy button; a longer record is only drawn, so that pages stay small."""
@@ -50,6 +52,17 @@ def carried(record: dict[str, Any], grids: list[dict[str, Any]]) -> dict[str, An
     """Return what the script of a page of matrices reads: the grids, and the record where it is small enough; and whether it is."""
     fits = len(safe_json(record)) <= CARRIED
     return {"carried": fits, "data": safe_json({"record": record if fits else None, "grids": grids})}
+
+
+def document_page(said: Document, *, title: str | None = None, panels: Sequence[Markup] = ()) -> str:
+    """Return a whole HTML page of a document. panels: further HTML below the tables."""
+    what = {"title": visible(title or said.what), "d": said, "panels": panels, "data": "{}"}
+    return drawn("record.html", **what, **dress(None, "page.css", "record.css"))
+
+
+def document_fragment(said: Document, extra: str = "") -> str:
+    """Return a document for a notebook cell: no script, no ids, styles that touch nothing outside of it. extra: further HTML below it."""
+    return drawn("record_fragment.html", d=said, extra=extra, style=Markup(asset("marks.css") + asset("record.css")))
 
 
 @cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -13,6 +13,7 @@ from lineal.records.attribution import Attribution
 from lineal.records.pair import PairAttribution
 from lineal.views.parts import words
 from lineal.views.parts.cells import short, visible
+from lineal.views.parts.document import Block, Document
 from lineal.views.parts.numbers import fixed
 from lineal.views.parts.palette import hexed, ink
 from lineal.views.parts.words import Piece
@@ -87,3 +88,21 @@ def notes(record: Attribution) -> Iterator[RenderableType]:
 def colour(value: float) -> str:
     """Return the colour of a number."""
     return hexed(ink(value, dark=True))
+
+
+def told(said: Document) -> RenderableType:
+    """Return a document for a `rich` console."""
+    facts = " · ".join(said.facts)
+    found = Text(facts, "dim") if said.converged else Text(f"{facts}\n{said.reason}", "bold red")
+    tables = (part for block in said.blocks for part in (Text(f"\n{block.title}", "bold"), _table(block)))
+    cautions = (Text.assemble(("⚠ Caution. ", "bold yellow"), (caution, "yellow")) for caution in said.cautions)
+    return Group(Text(said.what, "bold"), found, spoken(said.finding), *tables, *cautions, *(Text(note, "yellow") for note in said.notes))
+
+
+def _table(block: Block) -> Table:
+    table = Table(box=None, padding=(0, 1), pad_edge=False, header_style="dim")
+    for i, head in enumerate(block.heads):
+        table.add_column(Text(head), justify="left" if i < block.names else "right")
+    for row in block.rows:
+        table.add_row(*(Text(cell.text, "bold") if isinstance(cell, Piece) else Text(cell) for cell in row))
+    return table

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lineal.records.pair import PairAttribution
+from lineal.records.pair import Matches, PairAttribution
 from lineal.views.media.matrix import entitle, plot_matrix
-from lineal.views.media.plot import finished, new_figure
+from lineal.views.media.plot import ALARM, GREY, finished, new_figure
 from lineal.views.pair import words as pair_summary
 from lineal.views.parts.cells import short
 from lineal.views.parts.grid import Grid, grid
 from lineal.views.parts.numbers import fixed, number
 from lineal.views.parts.palette import hexed, ink, strength
+from lineal.visible import one_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+MOST_DOCUMENTS = 30
+"""Documents of a ranking that have a bar."""
+PARTS = (("word × word", "#3b6fb6"), ("query alone", "#d9892b"), ("document alone", "#4f9a6b"), ("bias", "#9a9da3"))
+"""The parts of a similarity and their colours; these are no signs, so the colours are not those of scores."""
 
 
 def plot_pair(record: PairAttribution) -> Figure:
@@ -69,3 +75,41 @@ def _height(index: int, words: int, most: int) -> float:
 def _lines(record: PairAttribution) -> list[str]:
     parts = " · ".join(f"{name} {fixed(value, 3)}" for name, value, _ in pair_summary.parts(record))
     return [f"{record.unit} similarity {number(record.similarity)}", parts, f"error of all cells together ≤ {number(record.error, 2)}"]
+
+
+def plot_matches(matches: Matches) -> Figure:
+    """Return a figure of the similarities of the best documents, best on top; explained ones in full colour, split into their parts.
+
+    The parts of a document (word × word, words of either text alone, bias less the residual) are drawn from left to right, each from
+    where the one before it ended, so that the last one ends at the similarity.
+    """
+    shown = list(zip(matches.order, matches.similarities, strict=True))[:MOST_DOCUMENTS]
+    figure = new_figure(width=7.0, height=1.8 + 0.34 * len(shown))
+    axes = figure.add_subplot()
+    names = []
+    for y, (number_, similarity) in enumerate(shown):
+        pair = matches.pairs[y] if y < len(matches.pairs) else None
+        names.append(f"{number_ + 1}: {short(one_line(pair.b.text), 40)}" if pair else f"document {number_ + 1}")
+        start = 0.0
+        for place, value in enumerate(_parts(pair) if pair else ()):
+            at, width = min(start, start + value), abs(value)
+            axes.barh(y + 0.24 * (place - 1.5), width, left=at, height=0.2, color=PARTS[place][1], label=None if y else PARTS[place][0])
+            start += value
+        axes.plot([similarity] * 2, [y - 0.42, y + 0.42], color="black" if pair is None or pair.converged else ALARM, linewidth=1.6)
+        axes.annotate(fixed(similarity, 3), (1.02, y), xycoords=("axes fraction", "data"), va="center", fontsize=8, color=GREY)
+    axes.axvline(0, color=GREY, linewidth=0.8)
+    axes.set_yticks(range(len(names)), names)
+    axes.invert_yaxis()
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    axes.set_xlabel(f"{matches.pairs[0].unit if matches.pairs else 'similarity'}; the stroke: the similarity, to which the parts add up")
+    if matches.pairs:
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8, frameon=False)
+    entitle(axes, [f"Matches of “{short(one_line(matches.query), 70)}”"], matches.converged)
+    return finished(figure, *matches.pairs)
+
+
+def _parts(pair: PairAttribution) -> tuple[float, ...]:
+    """Return the four parts of a similarity; the last one takes the residual off, so that they add up."""
+    parts = [value for _, value, _ in pair_summary.parts(pair)]
+    return (*parts[:3], parts[3] - pair.residual)

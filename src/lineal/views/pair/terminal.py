@@ -15,11 +15,8 @@ from lineal.views.parts.numbers import fixed, number, places
 from lineal.views.parts.palette import strength
 from lineal.views.parts.tinted import tinted
 
-STRONGEST = 12
-"""Pairs of words that are listed."""
 
-
-def render_pair(record: PairAttribution, limit: int = STRONGEST) -> RenderableType:
+def render_pair(record: PairAttribution, limit: int = pair_summary.STRONGEST) -> RenderableType:
     """Return one pair for a `rich` console."""
     found = verdict(*pair_summary.verdict(record), pair_summary.facts(record), record.converged)
     parts = parts_table(pair_summary.rows(record), f"similarity ({record.unit})", record.similarity, pair_summary.added_up(record))

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import math
 
-from lineal.records.pair import PairAttribution
+from lineal.records.pair import Matches, PairAttribution
 from lineal.views.parts.cells import short, visible
-from lineal.views.parts.numbers import count, number, percent, signed
-from lineal.views.parts.words import Piece, amount, said
+from lineal.views.parts.document import Block, Document
+from lineal.views.parts.numbers import count, fixed, number, percent, signed
+from lineal.views.parts.words import Piece, amount, doubts, opening, said
+
+STRONGEST = 12
+"""Pairs of words that are listed."""
+STRONGEST_TITLE = "Words that belong together"
 
 
 def sentence(record: PairAttribution) -> tuple[Piece, ...]:
@@ -114,3 +119,75 @@ def details(record: PairAttribution) -> dict[str, str]:
         "Versions": ", ".join(f"{name} {version}" for name, version in sorted(record.versions.items())),
     }
     return {name: visible(value) for name, value in rows.items()}
+
+
+def document(record: PairAttribution) -> Document:
+    """Return what is said of a pair: the strongest pairs of words, and how the similarity adds up."""
+    headline, reason = verdict(record)
+    parts = [*((name, fixed(value, 4), visible(why)) for name, value, why in rows(record))]
+    whole = (Piece(f"similarity ({record.unit})", "name"), Piece(fixed(record.similarity, 4), "name"), explained(record))
+    found = record.words().strongest(STRONGEST)
+    return Document(
+        what=f"PairAttribution of {opening(record.a.text, 40)} ↔ {opening(record.b.text, 40)} · {visible(record.model.name)}",
+        finding=sentence(record),
+        facts=(headline, *facts(record)),
+        converged=record.converged,
+        reason=reason,
+        blocks=(
+            Block(
+                ("text 1", "text 2", record.unit),
+                [(visible(m.left), visible(m.right), fixed(m.score, 4)) for m in found],
+                STRONGEST_TITLE,
+                2,
+            ),
+            Block(("part", record.unit, ""), [*parts, whole], "How the similarity adds up"),
+        ),
+        notes=tuple(map(visible, record.notes)),
+        cautions=doubts(record),
+    )
+
+
+def matches_document(matches: Matches) -> Document:
+    """Return what is said of a ranking: the best document, and every document with the words behind its match."""
+    best = f"document {matches.order[0] + 1} of {len(matches.order)} matches best, with a similarity of {number(matches.similarities[0])}"
+    finding = (Piece(best[:1].upper() + best[1:]), *_behind(matches.pairs[0] if matches.pairs else None), Piece("."))
+    texts = dict(enumerate(matches.pairs))
+    table = [
+        (
+            str(rank + 1),
+            f"{document + 1}: {opening(texts[rank].b.text, 50)}" if rank in texts else f"{document + 1}",
+            ", ".join(f"{visible(m.left)}–{visible(m.right)} {fixed(m.score, 3)}" for m in texts[rank].words().strongest(3))
+            if rank in texts
+            else "not explained",
+            fixed(similarity, 4) + ("" if rank not in texts or texts[rank].converged else " ⚠"),
+        )
+        for rank, (document, similarity) in enumerate(zip(matches.order, matches.similarities, strict=True))
+    ]
+    open_ = next((pair for pair in matches.pairs if not pair.converged), None)
+    headline, reason = verdict(open_ or matches.pairs[0]) if matches.pairs else ("Nothing is explained", "")
+    worst = max((pair.error / pair.mass if pair.mass else 0.0 for pair in matches.pairs), default=0.0)
+    return Document(
+        what=f"Matches of {opening(matches.query)} among {count(len(matches.order), 'document')}",
+        finding=finding,
+        facts=(headline, f"{len(matches.pairs)} explained", f"all cells of a pair together off by at most {percent(worst)} of mass"),
+        converged=matches.converged,
+        reason=reason,
+        blocks=(Block(("", "document", "words behind it", "similarity"), table, names=3),),
+        cautions=tuple(dict.fromkeys(said for pair in matches.pairs for said in doubts(pair))),
+    )
+
+
+def _behind(pair: PairAttribution | None) -> tuple[Piece, ...]:
+    found = () if pair is None else pair.words().strongest(1)
+    return tuple(
+        piece
+        for match in found
+        for piece in (
+            Piece("; the strongest pair of words: "),
+            Piece(short(visible(match.left), 30), "name"),
+            Piece(" with "),
+            Piece(short(visible(match.right), 30), "name"),
+            Piece(" "),
+            amount(match.score, match.score, signed_too=True),
+        )
+    )

@@ -9,8 +9,9 @@ from lineal.errors import listing
 from lineal.quadrature.contract import Stop
 from lineal.records.attribution import Attribution, ModelCard
 from lineal.records.pair import PairAttribution
-from lineal.views.parts.cells import visible
+from lineal.views.parts.cells import short, visible
 from lineal.views.parts.numbers import count, number, percent, signed
+from lineal.visible import one_line
 
 _UNITS = {"logit": "logit", "log_odds": "log-odds", "log_prob": "log-probability", "prob": "probability"}
 _UNITS |= {"cosine": "cosine", "dot": "dot product"}
@@ -56,6 +57,11 @@ def target_name(record: Attribution, target: int) -> str:
 def about(record: Attribution) -> str:
     """Return where the numbers come from, on one line: method, model, baseline."""
     return " · ".join(visible(part) for part in (record.method, record.model.name, f"baseline: {record.baseline}") if part)
+
+
+def opening(text: str, limit: int = 60) -> str:
+    """Return the beginning of a text on one line, in quotation marks."""
+    return f"“{short(one_line(text), limit)}”"
 
 
 def said(stop: Stop, model: ModelCard) -> tuple[str, str]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import replace
 
 from markupsafe import Markup, escape
 
+from lineal.records.trust import Check, Trust
+from lineal.views.media import html
 from lineal.views.parts.cells import visible
+from lineal.views.trust.words import SIGNS, document
 
 WIDTH, HEIGHT = 220, 54
-SIGNS = {"good": "✓", "mixed": "~", "bad": "✗", "unknown": "?"}
 STYLE = """\
 .lineal .trust{border-top:1px solid var(--line);margin:1.2rem 0;padding-top:.8rem}
 .lineal .trust h3{margin:0 0 .4em;font-size:1rem}
@@ -26,21 +28,31 @@ STYLE = """\
 """
 
 
-def trust_panel(trust: Any) -> Markup:
-    """Return the panel as HTML. trust: a `lineal.evaluation.trust.Trust`."""
+def trust_panel(trust: Trust) -> Markup:
+    """Return the checks as HTML, each with its picture."""
     items = [_item(check) for check in trust.checks]
     about = Markup('<p class="small">{}</p>').format(visible(trust.about)) if trust.about else Markup("")
     shell = '<section class="trust" aria-label="Can it be trusted?"><style>{}</style><h3>Can it be trusted?</h3>{}<ul>{}</ul></section>'
     return Markup(shell).format(Markup(STYLE), about, Markup("").join(items))
 
 
-def trust_text(trust: Any) -> str:
+def trust_page(trust: Trust, *, title: str | None = None, panels: Sequence[Markup] = ()) -> str:
+    """Return a whole HTML page of the checks alone."""
+    return html.document_page(replace(document(trust), blocks=()), title=title, panels=[trust_panel(trust), *panels])
+
+
+def trust_fragment(trust: Trust) -> str:
+    """Return the checks for a notebook cell."""
+    return html.document_fragment(replace(document(trust), blocks=()), trust_panel(trust))
+
+
+def trust_text(trust: Trust) -> str:
     """Return the checks as plain lines for a terminal."""
     about = [visible(trust.about)] if trust.about else []
     return "\n".join([*about, *(f"{SIGNS[check.verdict]} {check.question} {visible(check.sentence)}" for check in trust.checks)])
 
 
-def _item(check: Any) -> Markup:
+def _item(check: Check) -> Markup:
     return Markup('<li class="{}"><strong>{} {}</strong><p>{}</p>{}</li>').format(
         check.verdict, SIGNS[check.verdict], check.question, visible(check.sentence), _picture(check.lines) if check.lines else ""
     )

@@ -1,0 +1,1 @@
+"""Why one text of many has no explanation."""
