@@ -143,9 +143,9 @@ def test_interactions_are_shown_written_and_shown_again(reader: str, tmp_path: P
         (("pair", "{reader}", "a", "the", "--similarity", "dot"), "for sentence encoders"),
         (("pair", "{reader}", "a", "the", "--decomposition", "four"), "for sentence encoders"),
         (("pair", "{folder}", A, B, "--target", "label:L1"), "for classifiers of pairs"),
-        (("match", "{folder}", A, "--documents", __file__, "--out", "m.png"), ".json"),
+        (("match", "{folder}", A, "--documents", __file__, "--out", "m.doc"), ".json"),
         (("interactions", "{reader}", "a film", "--target", "labels"), "one output"),
-        (("interactions", "{reader}", "a film", "--out", "i.csv"), ".svg"),
+        (("interactions", "{reader}", "a film", "--out", "i.doc"), ".svg"),
     ],
 )
 def test_what_does_not_fit_is_one_line(
@@ -160,8 +160,8 @@ def test_what_does_not_fit_is_one_line(
     ("arguments", "words"),
     [
         (("pair", "{folder}", A, " "), "empty"),
-        (("pair", "{folder}", A, B, "--out", "x.csv"), ".png"),
-        (("match", "{folder}", A, "--documents", "/nowhere.txt"), "cannot be read"),
+        (("pair", "{folder}", A, B, "--out", "x.doc"), ".png"),
+        (("match", "{folder}", A, "--documents", "/nowhere.txt"), "is not readable as text"),
     ],
 )
 def test_mistakes_are_one_line_and_exit_with_2(
@@ -170,3 +170,31 @@ def test_mistakes_are_one_line_and_exit_with_2(
     code, _, err = run(capsys, *(argument.format(folder=folder) for argument in arguments))
     assert code == 2
     assert words in err
+
+
+@pytest.mark.parametrize("option", [("--hold", "x"), ("--layer", "1"), ("--prompt", "p"), ("--anchor", "none")])
+def test_what_a_matrix_of_two_texts_has_no_use_for_is_refused(
+    folder: str, option: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = run(capsys, "pair", folder, A, B, *option)
+    assert code == 2
+    assert f"{option[0]}: for classifiers of pairs" in err
+
+
+def test_words_of_a_pair_of_texts_can_be_held(reader: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys, "pair", reader, "a tepid film", "a glorious mess", "--rule", "gauss:4", "--hold", "tepid", "--json")
+    assert code == 0, err
+    record = json.loads(out)
+    held = [record["scores"][0][i] for i, role in enumerate(record["roles"]) if role == "held"]
+    assert held
+    assert set(held) == {0.0}
+
+
+def test_a_ranking_is_written_as_a_table_and_a_figure(folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    documents = tmp_path / "documents.txt"
+    documents.write_text(f"{B}\n{A}\n", encoding="utf-8")
+    for ending, begins in ((".csv", b"rank,document,similarity"), (".svg", b"<?xml"), (".md", b"## Matches")):
+        path = tmp_path / f"m{ending}"
+        code, _, err = run(capsys, "match", folder, A, "--documents", str(documents), "--rule", "gauss:4", "--out", str(path))
+        assert code == 0, err
+        assert path.read_bytes().startswith(begins)

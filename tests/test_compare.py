@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -123,9 +124,19 @@ def test_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str], shared
         main(["compare", model, "A tepid mess.", "--methods", "ig,occlusion,random", "--out", str(page)])
     assert "occlusion" in capsys.readouterr().out
     assert "A tepid mess" in page.read_text(encoding="utf-8") or "tepid" in page.read_text(encoding="utf-8")
+    stored = tmp_path / "c.json"
+    with pytest.raises(SystemExit, match="0"):
+        main(["compare", model, "A tepid mess.", "--methods", "ig,random", "--hold", "mess", "--json", "--out", str(stored)])
+    found = lineal.load_result(stored)
+    assert found.to_dict() == json.loads(capsys.readouterr().out)
+    assert [record.method for record in found.records][1].startswith("random")
+    assert all("held" in record.roles for record in found.records)
     texts = tmp_path / "texts.tsv"
     texts.write_text("label\ttext\nx\tA tepid mess.\nx\tA good film.\n", encoding="utf-8")
     with pytest.raises(SystemExit, match="0"):
         main(["evaluate", model, str(texts), "--skip", "1", "--methods", "occlusion,random", "--metrics", "log_odds", "--out", str(folder)])
-    assert {path.name for path in folder.iterdir()} == {"table.md", "table.csv", "values.json", "curves.png", "records.jsonl"}
+    names = {"evaluation.json", "evaluation.html", "table.md", "table.csv", "values.json", "curves.png", "records.jsonl"}
+    assert {path.name for path in folder.iterdir()} == names
+    found = lineal.load_result(folder / "evaluation.json")
+    assert views.to_csv(found) == (folder / "table.csv").read_text(encoding="utf-8")
     assert len((folder / "records.jsonl").read_text(encoding="utf-8").splitlines()) == 4

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from lineal.cli.common import NOT_CONVERGED
+from lineal.cli.console import NOT_CONVERGED
 from lineal.cli.main import main
 from lineal.errors import LinealError, ResultError
 from lineal.records.attribution import Attribution

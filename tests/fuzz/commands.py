@@ -15,10 +15,7 @@ from typing import Any
 import typer
 
 from lineal.cli.main import app
-from lineal.records.attribution import Attribution
-from lineal.records.interactions import Interactions
-from lineal.records.load import load_result
-from lineal.records.pair import Matches, PairAttribution
+from lineal.records.load import KINDS, load_result
 from tests.fuzz import values
 from tests.fuzz.cases import Case, Ran, Wrong, checked, dice, insist, shortened
 from tests.fuzz.workspace import Workspace
@@ -73,7 +70,7 @@ def case(seed: int, number: int, workspace: Workspace) -> Case:
 
 def truthful(arguments: Sequence[str], ran: Ran) -> None:
     """Raise Wrong where a command that ended well did not do what it says."""
-    if "--json" in arguments and arguments[0] != "compare" and ran.out.strip():
+    if "--json" in arguments and ran.out.strip():
         lines = [ran.out] if ran.out.startswith("{\n") else ran.out.splitlines()
         for line in lines:
             if line.startswith("{"):
@@ -88,8 +85,7 @@ def truthful(arguments: Sequence[str], ran: Ran) -> None:
 
 
 def _record(data: Any) -> Any:
-    kinds: dict[Any, Any] = {"pair": PairAttribution, "matches": Matches, "interactions": Interactions}
-    return kinds.get(data.get("kind"), Attribution).from_dict(data)
+    return KINDS[data.get("kind")].from_dict(data)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import typer
 from markupsafe import Markup
 from rich.console import Console
 
-from lineal.cli import common
+from lineal.cli import console, deliver
 from lineal.errors import LinealError, MissingExtraError, ModelError
 from lineal.records.attribution import Attribution
 from lineal.visible import visible
@@ -30,30 +30,30 @@ def demo(out: Annotated[Path, typer.Option("--out", metavar="FILE.html", help="W
     """
     from lineal import views
 
-    common.check_out(out, only=(".html",))
-    console = Console()
+    deliver.check_out(out, only=(".html",))
+    terminal = Console()
     headings: list[str] = []
     records: list[Attribution] = []
     missing: dict[str, LinealError] = {}
     for heading, doing, answer in QUESTIONS:
         try:
-            with common.working(doing):
+            with console.working(doing):
                 record = answer()
         except (MissingExtraError, ModelError) as error:
             missing[heading] = error
             continue
-        console.rule(f"[bold]{heading}", align="left")
-        console.print(views.render(record))
+        terminal.rule(f"[bold]{heading}", align="left")
+        terminal.print(views.render(record))
         headings.append(heading)
         records.append(record)
     for heading, reason in missing.items():
-        common.say(f"left out: {heading} {reason}", err=True)
+        console.say(f"left out: {heading} {reason}", err=True)
     if not records:
         raise next(iter(missing.values()))
     panels = [*[Markup("")] * (len(records) - 1), _left_out(missing)]
     title = f"Lineal: {('one question', 'two questions', 'three questions', 'four questions')[len(records) - 1]} to real models"
-    common.write_page(out, records, title=title, headings=headings, panels=panels)
-    common.say(f"\nThe page: {out.resolve()}")
+    deliver.write_page(out, records, title=title, headings=headings, panels=panels)
+    console.say(f"\nThe page: {out.resolve()}")
 
 
 def _left_out(missing: Mapping[str, LinealError]) -> Markup:

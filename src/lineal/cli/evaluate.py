@@ -8,11 +8,10 @@ from typing import Annotated
 
 import typer
 
-from lineal.cli import common, groups
-from lineal.errors import InputError, MissingExtraError
+from lineal.cli import console, deliver, files, options
+from lineal.errors import MissingExtraError
 from lineal.files import check_folder, write_whole
 from lineal.metrics.catalogue import CATALOGUE
-from lineal.quadrature.contract import TOLERANCE
 from lineal.records.base import nulls
 
 METRICS_HELP = (
@@ -22,9 +21,9 @@ METRICS_HELP = (
 )
 
 
-@groups.takes_groups
+@options.takes_groups
 def evaluate(
-    model: common.ModelName,
+    model: options.ModelName,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="One text per line; of tab-separated lines the last field, or --column.")],
     methods: Annotated[str | None, typer.Option("--methods", metavar="NAMES", help="Separated by commas.", show_default="by model")] = None,
     metrics: Annotated[str | None, typer.Option("--metrics", metavar="NAMES", help=METRICS_HELP, show_default="by model")] = None,
@@ -37,23 +36,25 @@ def evaluate(
             "--removals", metavar="NAMES", help="delete, attention, replace:BASELINE; separated by commas.", show_default="by model"
         ),
     ] = None,
-    target: common.TargetSpec = None,
-    unit: common.Unit = None,
+    target: options.TargetSpec = None,
+    unit: options.Unit = None,
     column: Annotated[
         int | None, typer.Option("--column", help="Which tab-separated field is the text, from 1.", show_default="last")
     ] = None,
     skip: Annotated[int, typer.Option("--skip", help="Lines to skip, such as a header.")] = 0,
     limit: Annotated[int, typer.Option("--limit", metavar="N", help="Texts to use, from the top.")] = 100,
-    tol: common.Tol = TOLERANCE,
-    rule: common.Rule = "adaptive",
-    truncate: common.Truncate = False,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for tables, figure and records.")] = Path("evaluation"),
+    as_json: options.AsJson = False,
+    strict: options.Strict = False,
     *,
-    loading: groups.Loading,
+    precision: options.Precision,
+    reading: options.Reading,
+    loading: options.Loading,
 ) -> None:
     """Measure methods on many texts: what happens to the answer when the tokens they call strongest are removed?
 
-    Writes table.md, table.csv, values.json, curves.png (with matplotlib) and the records, one JSON line per text and method. Until then DIR
+    Writes evaluation.json (the whole result, for `lineal show`) and evaluation.html, table.md, table.csv, values.json, curves.png (with
+    matplotlib) and the records, one JSON line per text and method. Until then DIR
     keeps unfinished.jsonl: the same command goes on from it after an interruption.
     """
     from lineal import targets, views
@@ -61,13 +62,13 @@ def evaluate(
     from lineal.targets import spelling as specs
     from lineal.views.evaluation.table import evaluation_rows
 
-    texts = _texts(file, column, skip)[:limit]
+    texts = files.read_column(file, column, skip)[:limit]
     check_folder(out)
     unfinished = out / "unfinished.jsonl"
     if unfinished.exists():
-        common.say(f"going on from {unfinished}", err=True)
+        console.say(f"going on from {unfinished}", err=True)
     loaded = loading.load(model)
-    with common.working("measuring") as status:
+    with console.working("measuring") as status:
         found = run(
             loaded,
             texts,
@@ -78,41 +79,28 @@ def evaluate(
             removals=_names(removals),
             into=unfinished,
             on_step=lambda step: status.update(step),
-            tol=tol,
-            rule=rule,
-            truncate=truncate,
+            **options.settings(precision),
+            **options.settings(reading),
         )
-    table = views.to_markdown(found)
-    write_whole(out / "table.md", table)
-    write_whole(out / "table.csv", views.to_csv(found))
+    for name in ("evaluation.json", "evaluation.html", "table.md", "table.csv"):
+        views.save(found, out / name)
     write_whole(out / "values.json", json.dumps(nulls(evaluation_rows(found)), indent=1, allow_nan=False) + "\n")
     lines = [json.dumps(record.to_dict(), ensure_ascii=False) for records in found.records for record in records]
     write_whole(out / "records.jsonl", "\n".join(lines) + "\n")
     try:
         views.save(found, out / "curves.png")
     except MissingExtraError as error:
-        common.say(f"no figure: {error}", err=True)
+        console.say(f"no figure: {error}", err=True)
     unfinished.unlink(missing_ok=True)
-    common.say(table)
-    common.say(f"written to {out}/", err=True)
+    if as_json:
+        console.print_json(found.to_json(indent=1))
+    else:
+        console.say(views.to_markdown(found))
+    console.say(f"written to {out}/", err=True)
+    deliver.strictly(strict, [found])
 
 
 def _names(given: str | None) -> list[str] | None:
     from lineal import spellings
 
     return None if given is None else [name if quoted else name.strip() for name, quoted in spellings.split(given, ",") if name.strip()]
-
-
-def _texts(file: Path, column: int | None, skip: int) -> list[str]:
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()[skip:]
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{file} is not readable as text: {error}") from None
-    found = []
-    for number, line in enumerate(lines, start=skip + 1):
-        parts = line.split("\t")
-        if column is not None and not 1 <= column <= len(parts):
-            raise InputError(f"{file}, line {number}: there is no field {column}, the line has {len(parts)}")
-        if line.strip():
-            found.append((parts[-1] if column is None else parts[column - 1]).strip())
-    return found

@@ -7,15 +7,15 @@ from typing import Annotated, Any
 
 import typer
 
-from lineal.cli import common, groups
+from lineal.cli import console, deliver, files, options
 from lineal.errors import OptionError
 from lineal.records.attribution import Attribution
 from lineal.records.failure import Failure
 
 
-@groups.takes_groups
+@options.takes_groups
 def explain(
-    model: common.ModelName,
+    model: options.ModelName,
     text: Annotated[str | None, typer.Argument(metavar="TEXT", help="The text; - reads it from standard input.")] = None,
     text2: Annotated[
         str | None, typer.Argument(metavar="TEXT2", help="The text to be similar to (encoders), or the second of a pair.")
@@ -26,9 +26,9 @@ def explain(
             "--file", metavar="FILE", help="Explain every line of FILE, equal lines once; a tab parts a pair.", show_default=False
         ),
     ] = None,
-    target: common.TargetSpec = None,
-    unit: common.Unit = None,
-    baseline: common.BaselineName = None,
+    target: options.TargetSpec = None,
+    unit: options.Unit = None,
+    baseline: options.BaselineName = None,
     instead: Annotated[
         list[str] | None,
         typer.Option(
@@ -38,15 +38,14 @@ def explain(
             show_default=False,
         ),
     ] = None,
-    method: common.MethodName = "ig",
+    method: options.MethodName = "ig",
     *,
-    precision: groups.Precision,
-    messages: common.Messages = None,
-    reading: groups.Reading,
-    layer: common.LayerName = None,
-    delivery: groups.Delivery,
-    trust: common.Trust = False,
-    loading: groups.Loading,
+    precision: options.Precision,
+    messages: options.Messages = None,
+    reading: options.Reading,
+    delivery: options.Delivery,
+    trust: options.Trust = False,
+    loading: options.Loading,
 ) -> None:
     """Explain a text, or every line of a file: what each token adds to what the model says, and how sure the numbers are.
 
@@ -59,19 +58,19 @@ def explain(
     from lineal.verbs.options import Options
     from lineal.verbs.session import Session
 
-    common.check_out(delivery.out, Attribution, several=file is not None)
-    common.check_trust(trust, layer)
+    deliver.check_out(delivery.out, Attribution, several=file is not None)
+    deliver.check_trust(trust, reading.layer)
     start = _start(baseline, instead)
-    how = groups.settings(precision) | groups.settings(reading) | {"method": method, "layer": common.layer_of(layer)}
-    options = Options(**how)
+    how = options.settings(precision) | options.settings(reading) | {"method": method}
+    asked_for = Options(**how)
     texts = _texts(text, text2, file, messages)
     loaded = loading.load(model)
     pair = messages is None and file is None and len(texts[0]) > 1 and loaded.card.kind == "encoder"
     wanted = _target(target, unit, loaded, texts[0][1] if pair else None)
     texts = [text[:1] for text in texts] if pair else texts
     asked = texts if messages is not None else list(dict.fromkeys(texts))
-    session = Session(loaded, wanted, start, options)
-    with common.working("Following the path from baseline to text …"):
+    session = Session(loaded, wanted, start, asked_for)
+    with console.working("Following the path from baseline to text …"):
         found = list(session.run(asked) if len(asked) == 1 else session.attempt(asked))
     done = [one for one in found if not isinstance(one, Failure)]
     failed = [one for one in found if isinstance(one, Failure)]
@@ -79,17 +78,17 @@ def explain(
         lost = [asked[one.row] for one in failed]
         asked, texts = [text for text in asked if text not in lost], [text for text in texts if text not in lost]
         for one in failed:
-            common.say(f"lineal: not explained: {one.text[:60]!r}: {one.message}", err=True)
+            console.say(f"lineal: not explained: {one.text[:60]!r}: {one.message}", err=True)
         if not done:
-            raise typer.Exit(common.FAILED)
+            raise typer.Exit(console.FAILED)
     order, panels = [asked.index(text) for text in texts], []
     if trust:
-        checks = common.examined(asked, lambda one: examine(loaded, one, wanted, baseline=start, **how)[1], quiet=delivery.as_json)
+        checks = deliver.examined(asked, lambda one: examine(loaded, one, wanted, baseline=start, **how)[1], quiet=delivery.as_json)
         panels = [checks[i] for i in order]
     delivered = [done[i] for i in order]
-    common.deliver(delivered if file is not None else delivered[0], panels=panels, **groups.settings(delivery))
+    deliver.deliver(delivered if file is not None else delivered[0], delivery, panels)
     if failed:
-        raise typer.Exit(common.FAILED)
+        raise typer.Exit(console.FAILED)
 
 
 def _texts(text: str | None, text2: str | None, file: Path | None, messages: Path | None) -> list[Any]:
@@ -97,10 +96,10 @@ def _texts(text: str | None, text2: str | None, file: Path | None, messages: Pat
     from lineal.prompts import Chat
 
     if messages is None:
-        return [*common.read_texts(text, text2, file)]
+        return [*files.read_texts(text, text2, file)]
     if text is not None or file is not None:
         raise OptionError("give a TEXT, --file or --messages, one of them")
-    return [Chat(common.read_messages(messages))]
+    return [Chat(files.read_messages(messages))]
 
 
 def _start(baseline: list[str] | None, instead: list[str] | None) -> Any:

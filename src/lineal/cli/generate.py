@@ -6,29 +6,29 @@ from typing import Annotated, Any
 
 import typer
 
-from lineal.cli import common, groups
+from lineal.cli import console, deliver, files, options
 from lineal.errors import OptionError
 from lineal.records.attribution import Attribution
 
 
-@groups.takes_groups
+@options.takes_groups
 def generate(
-    model: common.ModelName,
+    model: options.ModelName,
     prompt: Annotated[str | None, typer.Argument(metavar="PROMPT", help="The prompt; - reads it from standard input.")] = None,
-    messages: common.Messages = None,
+    messages: options.Messages = None,
     max_new_tokens: Annotated[int, typer.Option("--max-new-tokens", help="How many tokens to generate and explain at most.")] = 6,
     continuation: Annotated[
         str | None, typer.Option("--continuation", metavar="TEXT", help="Explain this text instead of what the model generates.")
     ] = None,
     hold_generated: Annotated[bool, typer.Option("--hold-generated", help="Attribute to the prompt only.")] = False,
     unit: Annotated[str, typer.Option("--unit", help="log_prob, logit, log_odds or prob of each token.")] = "log_prob",
-    baseline: common.BaselineName = None,
+    baseline: options.BaselineName = None,
     *,
-    precision: groups.Precision,
-    holding: groups.Holding,
-    delivery: groups.Delivery,
-    trust: common.Trust = False,
-    loading: groups.Loading,
+    precision: options.Precision,
+    holding: options.Holding,
+    delivery: options.Delivery,
+    trust: options.Trust = False,
+    loading: options.Loading,
 ) -> None:
     """Explain every step of a generation: one row of scores per generated token, over the prompt and the tokens before it.
 
@@ -38,14 +38,15 @@ def generate(
     from lineal.targets import steps
     from lineal.verbs.generation import explain_generation
 
-    common.check_out(delivery.out, Attribution)
+    deliver.check_out(delivery.out, Attribution)
+    deliver.check_trust(trust, holding.layer)
     if (prompt is None) == (messages is None):
         raise OptionError("give a prompt or --messages FILE.json, one of the two")
-    given: Any = Chat(common.read_messages(messages)) if messages is not None else common.read_text(prompt or "")
+    given: Any = Chat(files.read_messages(messages)) if messages is not None else files.read_text(prompt or "")
     loaded = loading.load(model)
-    integration = groups.settings(precision) | groups.settings(holding)
+    integration = options.settings(precision) | options.settings(holding)
     asked: dict[str, Any] = {"unit": unit, "hold_generated": hold_generated, "baseline": baseline, **integration}
-    with common.working("Generating, and following the path to every step …"):
+    with console.working("Generating, and following the path to every step …"):
         record = explain_generation(loaded, given, max_new_tokens, continuation, **asked)
     panels = []
     if trust:
@@ -53,5 +54,5 @@ def generate(
 
         same = Generation(given, max_new_tokens, continuation, hold_generated)
         how = {"baseline": baseline, **integration, "record": record}
-        panels = common.examined([same], lambda one: examine(loaded, one, steps(unit), **how)[1], quiet=delivery.as_json)
-    common.deliver(record, panels=panels, **groups.settings(delivery))
+        panels = deliver.examined([same], lambda one: examine(loaded, one, steps(unit), **how)[1], quiet=delivery.as_json)
+    deliver.deliver(record, delivery, panels)

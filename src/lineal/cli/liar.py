@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lineal.cli import common, groups
+from lineal.cli import console, deliver, options
 from lineal.files import check_folder, write_whole
 from lineal.records.base import nulls
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 LINES, SUMMARY = "verdicts.jsonl", "index.html"
 
 
-@groups.takes_groups
+@options.takes_groups
 def liar(
     folder: Annotated[
         Path, typer.Argument(metavar="FOLDER", help="Folder with train.tsv, valid.tsv and test.tsv of LIAR, or one such file.")
@@ -31,13 +31,14 @@ def liar(
     seed: Annotated[int, typer.Option("--seed", help="Which examples.")] = 0,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Statements, from the top of the file.", show_default="all")] = None,
     pick: Annotated[str, typer.Option("--pick", help="Explain the model's choice, the gold label, or a given label.")] = "choice",
-    unit: common.Unit = "log_odds",
+    unit: options.Unit = "log_odds",
     chat: Annotated[bool, typer.Option("--chat", help="Ask through the tokenizer's chat template.")] = False,
-    attribute: common.Attribute = None,
-    baseline: common.BaselineName = None,
+    attribute: options.Attribute = None,
+    baseline: options.BaselineName = None,
+    strict: options.Strict = False,
     *,
-    precision: groups.Precision,
-    loading: groups.Loading,
+    precision: options.Precision,
+    loading: options.Loading,
 ) -> None:
     """Ask a model how true statements are, explain each answer, and write a page per statement, JSON lines and a summary page.
 
@@ -48,7 +49,7 @@ def liar(
 
     statements, broken = task.read(folder, split)
     for bad in broken:
-        common.say(f"row {bad.row} is left out: {bad.reason}", err=True)
+        console.say(f"row {bad.row} is left out: {bad.reason}", err=True)
     pool = task.read(folder, "train")[0] if shots else []
     check_folder(out)
     loaded = loading.load(model)
@@ -64,7 +65,7 @@ def liar(
         chat=chat,
         attribute=attribute,
         baseline=baseline,
-        **groups.settings(precision),
+        **options.settings(precision),
     )
     first = next(verdicts, None)  # what is wrong with the question is said before there is a file
     rows, links = [], []
@@ -76,13 +77,15 @@ def liar(
             links.append(f"{i:04}.html")
             lines.write(json.dumps(nulls(row), ensure_ascii=False, allow_nan=False) + "\n")
             lines.flush()
-            common.write_page(out / links[-1], [verdict.record.model_copy(update={"notes": _notes(verdict)})], title=_title(verdict))
-            common.say(f"{i}/{len(chosen)} {verdict.choice} ({verdict.statement.label}) {verdict.record.stop.name.lower()}", err=True)
+            deliver.write_page(out / links[-1], [verdict.record.model_copy(update={"notes": _notes(verdict)})], title=_title(verdict))
+            console.say(f"{i}/{len(chosen)} {verdict.choice} ({verdict.statement.label}) {verdict.record.stop.name.lower()}", err=True)
     summary = views.tally(rows, task.LABELS)
     asked = f"{loaded.card.name}, {shots} examples, {unit} of the {pick}, attributed to {attribute or 'the whole prompt'}"
     notes = (asked, *(f"Row {bad.row} was left out: {bad.reason}." for bad in broken[:20]))
     write_whole(out / SUMMARY, views.verdicts_page(summary, title="LIAR: which words decided", links=links, notes=notes))
-    common.say(f"{len(rows)} statements, {summary.accuracy:.0%} as published, {summary.converged} converged; see {out / SUMMARY}")
+    console.say(f"{len(rows)} statements, {summary.accuracy:.0%} as published, {summary.converged} converged; see {out / SUMMARY}")
+    if strict and summary.converged < len(rows):
+        raise typer.Exit(console.NOT_CONVERGED)
 
 
 def _title(verdict: Verdict) -> str:

@@ -11,8 +11,8 @@ from typing import Annotated, Any
 import typer
 
 import lineal
-from lineal.cli.common import say
 from lineal.cli.compare import compare
+from lineal.cli.console import say
 from lineal.cli.demo import demo
 from lineal.cli.evaluate import evaluate
 from lineal.cli.explain import explain

@@ -8,11 +8,13 @@ from typing import Annotated
 
 import typer
 
-from lineal.cli.common import say
+from lineal.cli import options
+from lineal.cli.console import say
 from lineal.errors import InputError, OptionError
 from lineal.files import check_folder
 
 
+@options.takes_groups
 def probe(
     sentences: Annotated[
         Path, typer.Argument(metavar="FILE.tsv", help="Tab-separated, with a header row naming the columns label and text.")
@@ -22,16 +24,17 @@ def probe(
     test: Annotated[
         Path | None, typer.Option("--test", metavar="FILE.tsv", help="Report the accuracy on this file.", show_default=False)
     ] = None,
+    *,
+    loading: options.Loading,
 ) -> None:
     """Fit a logistic regression on sentence embeddings and save it as a folder that `lineal explain` takes as MODEL."""
-    from lineal.models import load
     from lineal.models.encoder import SentenceEncoder
     from lineal.models.probe import LinearProbe, accuracy, fit_probe, save_probe
 
     labels, texts = _rows(sentences)
     held_out = None if test is None else _rows(test)
     check_folder(out)
-    base = load(encoder, task="sentence-similarity")
+    base = loading.load(encoder, task="sentence-similarity")
     if not isinstance(base, SentenceEncoder):
         raise OptionError(f"{encoder} is of kind {base.card.kind}; a probe needs a sentence encoder")
     weights, bias, names = fit_probe(base, texts, labels)

@@ -7,35 +7,29 @@ from typing import Annotated
 
 import typer
 
-from lineal.cli import common, shared
+from lineal.cli import console, deliver, options
 from lineal.errors import ResultError
 from lineal.records.attribution import Attribution
 from lineal.records.failure import Failure
 from lineal.records.load import load_result, load_results
 
 
+@options.takes_groups
 def show(
     result: Annotated[Path, typer.Argument(metavar="RESULT.json", help="A file written by --out FILE.json (or .jsonl).")],
-    by: common.Level = "word",
-    out: common.Out = None,
-    as_json: common.AsJson = False,
-    strict: common.Strict = False,
+    *,
+    delivery: options.Delivery,
 ) -> None:
     """Show a stored result in the terminal, or write its page."""
-    from lineal.views import has_sides
-
     if result.suffix == ".jsonl":
-        common.check_out(out, several=True)
-        common.deliver(_attributions(result), by=by, out=out, as_json=as_json, strict=strict)
+        deliver.check_out(delivery.out, several=True)
+        deliver.deliver(_attributions(result), delivery)
         return
     record = load_result(result)
     if isinstance(record, Failure):
         raise ResultError(f"there is nothing to show: {_failed(record)}")
-    common.check_out(out, type(record))
-    if isinstance(record, Attribution) and not has_sides(record):
-        common.deliver(record, by=by, out=out, as_json=as_json, strict=strict)
-    else:
-        shared.deliver(record, by=by, out=out, as_json=as_json, strict=strict)
+    deliver.check_out(delivery.out, type(record))
+    deliver.deliver(record, delivery)
 
 
 def _attributions(path: Path) -> list[Attribution]:
@@ -43,7 +37,7 @@ def _attributions(path: Path) -> list[Attribution]:
     found: list[Attribution] = []
     for number, record in enumerate(load_results(path), start=1):
         if isinstance(record, Failure):
-            common.say(_failed(record), err=True)
+            console.say(_failed(record), err=True)
         elif isinstance(record, Attribution):
             found.append(record)
         else:

@@ -31,9 +31,9 @@ from lineal.views.attribution.words import Badge, badge, sentence
 from lineal.views.comparison import words as comparison_words
 from lineal.views.comparison.page import comparison_page
 from lineal.views.comparison.plot import plot_comparison
-from lineal.views.evaluation import table as evaluation
+from lineal.views.evaluation import table as evaluation_tables
 from lineal.views.evaluation.plot import plot_evaluation
-from lineal.views.failure import words as failure
+from lineal.views.failure import words as failure_words
 from lineal.views.interactions import words as interactions_words
 from lineal.views.interactions.page import interactions_page
 from lineal.views.interactions.plot import plot_interactions
@@ -208,13 +208,13 @@ VIEWS: Mapping[type[Record], View] = {
         plot=lambda record, by: plot_comparison(record),
     ),
     Evaluation: _view(
-        evaluation.document,
-        evaluation.evaluation_table,
-        markdown=lambda record, by: evaluation.evaluation_markdown(record),
+        evaluation_tables.document,
+        evaluation_tables.evaluation_table,
+        markdown=lambda record, by: evaluation_tables.evaluation_markdown(record),
         plot=lambda record, by: plot_evaluation(record),
     ),
     Trust: _view(trust_words.document, trust_words.trust_table, page=trust_page, fragment=trust_fragment),
-    Failure: _view(failure.document, failure.failure_table),
+    Failure: _view(failure_words.document, failure_words.failure_table),
 }
 """Which kind of record is shown by what. A new kind is a row here and a folder beside the others."""
 SEVERAL = (".html", ".md", ".csv", ".txt", ".jsonl")

@@ -113,7 +113,8 @@ def _sections(found: Evaluation) -> list[tuple[str, list[tuple[int, str, int]]]]
 
 
 def _costs(found: Evaluation) -> list[tuple[str, ...]]:
-    n, rows = found.values.shape[-1], []
+    n = found.values.shape[-1]
+    rows: list[tuple[str, ...]] = []
     for c, column in enumerate(found.columns):
         gap = found.gap(c)
         closes = "no sum promised" if gap is None else f"{gap[0]:.2g} ({percent(gap[1])})"

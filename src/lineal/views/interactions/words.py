@@ -87,7 +87,7 @@ def document(record: Interactions) -> Document:
     headline, reason = verdict(record)
     own, unit = record.attribution, unit_name(record.unit)
     whole = (Piece(target_name(own, 0), "name"), Piece(fixed(float(own.f_input[0]), 4), "name"), "the model's answer")
-    sums = [*((name, fixed(value, 4), visible(why)) for name, value, why in rows(record)), whole]
+    sums: list[tuple[str | Piece, ...]] = [*((name, fixed(value, 4), visible(why)) for name, value, why in rows(record)), whole]
     return Document(
         what=f"Interactions of {' ↔ '.join(map(opening, own.texts))} · {about(own)}",
         finding=sentence(record),

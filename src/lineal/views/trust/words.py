@@ -18,7 +18,7 @@ COLUMNS = ("text", "target", "question", "verdict", "value", "sentence")
 
 def document(trust: Trust) -> Document:
     """Return what is said of an explanation's trust."""
-    counts = Counter(check.verdict for check in trust.checks)
+    counts: Counter[str] = Counter(check.verdict for check in trust.checks)
     found = ", ".join(f"{counts[verdict]} {verdict}" for verdict in SIGNS if counts[verdict])
     model = "" if trust.model is None else f" · {visible(trust.model.name)}"
     bad = next((check for check in trust.checks if check.verdict == "bad"), trust.checks[0])
