@@ -48,7 +48,14 @@ def compare(
     steps = Steps() if unit is None else Steps(unit)
     wanted = None if generate is not None else specs.target(target, unit, usual=targets.default(loaded))
     names = [name.strip() for name in methods.split(",") if name.strip()]
-    how: dict[str, Any] = {"baseline": baseline, **options.settings(precision), **options.settings(reading)}
+    read = options.settings(reading)
+    if generate is not None:  # a language model's prompt is the text
+        of_encoders = [name for name in ("prompt", "prompt_name", "route") if read.pop(name) is not None]
+        if of_encoders:
+            raise OptionError(
+                f"--{of_encoders[0].replace('_', '-')} is for sentence encoders, which generate nothing; drop --generate, or it"
+            )
+    how: dict[str, Any] = {"baseline": baseline, **options.settings(precision), **read}
     with console.working("explaining"):
         records = run(
             loaded, given, wanted, methods=names, max_new_tokens=generate, **how | ({} if generate is None else {"unit": steps.unit})
