@@ -195,19 +195,24 @@ def test_tables_of_matrices_add_up() -> None:
     for by in ("word", "token"):
         assert views.to_dataframe(pair, by).score.sum() == pytest.approx(pair.similarity + pair.residual)
         assert views.to_dataframe(joint, by).score.sum() == pytest.approx(joint.attribution.delta[0] + joint.residual)
-    assert len(views.to_dataframe(pair, "token")) == (len(pair.a.tokens) + 1) * (len(pair.b.tokens) + 1)
+    beside = 1 if pair.decomposition == "projected" else len(pair.a.tokens) + len(pair.b.tokens) + 1
+    assert len(views.to_dataframe(pair, "token")) == pair.matrix.size + beside
 
 
 def test_a_ranking_as_a_figure_has_parts_that_end_at_the_similarity() -> None:
     matches = every_kind()["matches"]
     assert isinstance(matches, lineal.Matches)
     axes = views.plot_matches(matches).axes[0]
-    for rank, pair in enumerate(matches.pairs):
-        drawn = axes.patches[4 * rank : 4 * rank + 4]
-        widths = [float(patch.get_width()) for patch in drawn]
-        values = [pair.matrix.sum(), pair.row_terms.sum(), pair.column_terms.sum(), pair.bias - pair.residual]
+    drawn = list(axes.patches)
+    for pair in matches.pairs:
+        sums = [pair.matrix.sum(), pair.shared, pair.row_terms.sum(), pair.column_terms.sum(), pair.bias]
+        values = [sums[i] for i in ((0, 1) if pair.decomposition == "projected" else (0, 2, 3, 4))]
+        values[-1] -= pair.residual
+        widths = [float(patch.get_width()) for patch in drawn[: len(values)]]
         np.testing.assert_allclose(widths, np.abs(values), atol=1e-12)
         assert sum(values) == pytest.approx(pair.similarity)
+        drawn = drawn[len(values) :]
+    assert not drawn
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "failure"])

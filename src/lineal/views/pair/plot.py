@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 MOST_DOCUMENTS = 30
 """Documents of a ranking that have a bar."""
-PARTS = (("word × word", "#3b6fb6"), ("query alone", "#d9892b"), ("document alone", "#4f9a6b"), ("bias", "#9a9da3"))
-"""The parts of a similarity and their colours; these are no signs, so the colours are not those of scores."""
+COLOURS = ("#3b6fb6", "#d9892b", "#4f9a6b", "#9a9da3")
+"""Of the parts of a similarity; these are no signs, so the colours are not those of scores."""
 
 
 def plot_pair(record: PairAttribution) -> Figure:
@@ -80,8 +80,8 @@ def _lines(record: PairAttribution) -> list[str]:
 def plot_matches(matches: Matches) -> Figure:
     """Return a figure of the similarities of the best documents, best on top; explained ones in full colour, split into their parts.
 
-    The parts of a document (word × word, words of either text alone, bias less the residual) are drawn from left to right, each from
-    where the one before it ended, so that the last one ends at the similarity.
+    The parts of a document (`words.parts`, the last one less the residual) are drawn from left to right, each from where the one before
+    it ended, so that the last one ends at the similarity.
     """
     shown = list(zip(matches.order, matches.similarities, strict=True))[:MOST_DOCUMENTS]
     figure = new_figure(width=7.0, height=1.8 + 0.34 * len(shown))
@@ -91,9 +91,9 @@ def plot_matches(matches: Matches) -> Figure:
         pair = matches.pairs[y] if y < len(matches.pairs) else None
         names.append(f"{number_ + 1}: {short(one_line(pair.b.text), 40)}" if pair else f"document {number_ + 1}")
         start = 0.0
-        for place, value in enumerate(_parts(pair) if pair else ()):
+        for place, (name, value) in enumerate(_parts(pair) if pair else ()):
             at, width = min(start, start + value), abs(value)
-            axes.barh(y + 0.24 * (place - 1.5), width, left=at, height=0.2, color=PARTS[place][1], label=None if y else PARTS[place][0])
+            axes.barh(y + 0.24 * (place - 1.5), width, left=at, height=0.2, color=COLOURS[place], label=None if y else name)
             start += value
         axes.plot([similarity] * 2, [y - 0.42, y + 0.42], color="black" if pair is None or pair.converged else ALARM, linewidth=1.6)
         axes.annotate(fixed(similarity, 3), (1.02, y), xycoords=("axes fraction", "data"), va="center", fontsize=8, color=GREY)
@@ -109,7 +109,7 @@ def plot_matches(matches: Matches) -> Figure:
     return finished(figure, *matches.pairs)
 
 
-def _parts(pair: PairAttribution) -> tuple[float, ...]:
-    """Return the four parts of a similarity; the last one takes the residual off, so that they add up."""
-    parts = [value for _, value, _ in pair_summary.parts(pair)]
-    return (*parts[:3], parts[3] - pair.residual)
+def _parts(pair: PairAttribution) -> tuple[tuple[str, float], ...]:
+    """Return the parts of a similarity by name; the last one takes the residual off, so that they add up."""
+    *parts, (last, value) = ((name, value) for name, value, _ in pair_summary.parts(pair))
+    return (*parts, (last, value - pair.residual))

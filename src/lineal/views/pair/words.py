@@ -125,7 +125,7 @@ def document(record: PairAttribution) -> Document:
     """Return what is said of a pair: the strongest pairs of words, and how the similarity adds up."""
     headline, reason = verdict(record)
     parts = [*((name, fixed(value, 4), visible(why)) for name, value, why in rows(record))]
-    whole = (Piece(f"similarity ({record.unit})", "name"), Piece(fixed(record.similarity, 4), "name"), explained(record))
+    whole = (Piece(f"similarity ({record.unit})", "name"), Piece(fixed(record.similarity, 4), "name"), added_up(record))
     found = record.words().strongest(STRONGEST)
     return Document(
         what=f"PairAttribution of {opening(record.a.text, 40)} ↔ {opening(record.b.text, 40)} · {visible(record.model.name)}",
