@@ -28,9 +28,7 @@ from lineal.models.attention import Mathematical
 from lineal.models.encoded import tokenise
 from lineal.models.lease import hooked, lease
 from lineal.models.vocabulary import token_id
-from lineal.verbs.options import Options
 from lineal.verbs.pair import PairOptions, Pairs
-from lineal.verbs.session import Session
 from tests import tiny, tiny_lm
 from tests.families import pooled
 
@@ -386,6 +384,7 @@ def test_a_lease_may_be_entered_again_and_comes_with_the_model(one: Models) -> N
 
 
 def test_ctrl_c_while_waiting_keeps_nobody_out() -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # workers of a test run ignore it
     module, inside, done = torch.nn.Linear(2, 2), threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -398,10 +397,13 @@ def test_ctrl_c_while_waiting_keeps_nobody_out() -> None:
     thread = threading.Thread(target=hold)
     thread.start()
     inside.wait()
-    with pytest.raises(KeyboardInterrupt), lease(module):
-        pass
-    done.set()
-    thread.join()
+    try:
+        with pytest.raises(KeyboardInterrupt), lease(module):
+            pass
+    finally:
+        done.set()
+        thread.join()
+        signal.signal(signal.SIGINT, before)
     assert together([partial(_enter, module)], [partial(_enter, module)]) == [[True], [True]]
 
 
@@ -435,7 +437,8 @@ def test_a_second_ctrl_c_while_flags_are_restored_loses_none() -> None:
 def test_a_flip_of_the_kernel_is_not_taken_for_a_missing_forward_mode(one: Models) -> None:
     """Another thread allows fused attention again in the middle of every pass, as leaving `sdpa_kernel` does."""
     fresh: Any = models(5).encoder
-    problem = Pairs(fresh, fresh, None, None, PairOptions())._problem(Session(fresh, "self", "pad", Options()), TEXTS[0])
+    pairs = Pairs(fresh, fresh, None, None, PairOptions())
+    problem = pairs.text(pairs.first, TEXTS[0]).problem
 
     def flip(*_: Any) -> None:
         torch.backends.cuda.enable_flash_sdp(True)
