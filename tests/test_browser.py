@@ -318,7 +318,7 @@ def test_cells_of_a_pair_say_their_number_and_keys_walk_through_them(tab: Tab) -
     page.keyboard.press("ArrowRight")
     assert number(tab.tip()[1][0]) == pytest.approx(words.matrix[rows[1], columns[1]], rel=SHORT)
     page.keyboard.press("End")
-    assert number(tab.tip()[1][0]) == pytest.approx(words.row_terms[rows[1]], rel=SHORT)
+    assert number(tab.tip()[1][0]) == pytest.approx(words.matrix[rows[1], columns[-1]], rel=SHORT)
     for n, mark in enumerate(page.locator(".text .u").all()[: len(rows)]):
         mark.hover()
         assert number(tab.tip()[1][0]) == pytest.approx(words.matrix[rows[n]].sum() + words.row_terms[rows[n]], abs=0.006)
