@@ -19,8 +19,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lineal.errors import OptionError
-from lineal.quadrature import Adaptive, Ask, Fixed, Integral, Nested, Schedule, Stop, rule
-from lineal.quadrature.contract import Floats
+from lineal.quadrature import Adaptive, Ask, Fixed, Integral, Nested, Rule, Schedule, Stop, rule
+from lineal.quadrature.contract import Floats, inside
+from lineal.quadrature.fixed import Slope, Vertices
+from lineal.quadrature.spelling import schedule
 
 Curve = Callable[[Floats], Floats]
 ROUNDING = 1e-12  # of integrals of size 1 over at most a few hundred nodes
@@ -499,3 +501,51 @@ def test_nested_settles_on_smooth_integrands_with_few_points() -> None:
     integral = problem.run(Nested(1e-8))
     assert integral.evaluations in (17, 33)
     assert problem.errors(integral)[0] <= integral.error[0] + ROUNDING
+
+
+# -- what small changes of the code must not pass unseen
+
+
+def test_points_at_a_break_stand_inside_their_own_piece() -> None:
+    edges = np.array([0.0, 0.5, 1.0])
+    points = inside(np.array([0.0, 0.5, 0.5, 1.0]), np.array([0, 0, 1, 1]), edges)
+    assert points[0] == 0.0
+    assert 0.5 - 1e-9 < points[1] < 0.5 < points[2] < 0.5 + 1e-9
+    assert points[3] == 1.0
+    assert inside(np.array([1.5]), np.array([1]), edges)[0] == 1.0
+
+
+def test_sums_over_vertices_say_that_they_converged_when_they_did() -> None:
+    problem = Problem([[power(0), power(0, -0.3)]])
+    for side in ("left", "right", "trapezoid"):
+        integral = problem.run(Vertices(side, breaks=(0.0, 0.3, 1.0)))
+        assert integral.stops == (Stop.CONVERGED,)
+        assert problem.errors(integral)[0] < ROUNDING
+
+
+def test_nested_uses_a_budget_to_the_last_point() -> None:
+    problem = Problem([[sigmoid(300, 0.4321), power(0)]])
+    assert [problem.run(Nested(1e-12, max_evaluations=most)).evaluations for most in (16, 17, 32, 33)] == [9, 17, 17, 33]
+
+
+def test_rules_know_their_names_and_refuse_nodes_outside() -> None:
+    for name in ("left", "right", "middle", "trapezoid", "gauss", "graded", "clenshaw-curtis"):
+        assert rule(name, 9).name == f"{name}:9"
+    nodes = np.array([-0.5, 0.5, 1.0])
+    with pytest.raises(ValueError, match="within"):
+        Rule("outside", nodes, np.array([0.0, 1.0, 0.0]), np.array([0.0, 1.0, 0.0]), 0)
+
+
+def test_a_slope_is_the_derivative_at_the_end() -> None:
+    problem = Problem([[power(2), power(1, -0.5)]])
+    integral = problem.run(Slope())
+    np.testing.assert_allclose(integral.value, [[3.0, -1.0]])
+    assert np.isnan(integral.f_start[0])
+    assert integral.f_end[0] == pytest.approx(0.5)
+    assert integral.evaluations == 1
+
+
+def test_half_precision_keeps_outputs_pooled() -> None:
+    problem = Problem([[sigmoid(80, 0.4), power(2), power(1)], [wave(12), power(1), power(0)]])
+    integral = problem.run(schedule("adaptive", 0.05, 400, (0.0, 1.0), True, epsilon=2.0**-10))
+    assert len(set(integral.error)) == 1
