@@ -51,7 +51,7 @@ endef
 
 # The fast tests with the lowest versions that pyproject.toml admits.
 test-lowest: .venv-lowest/installed
-	.venv-lowest/bin/$(PYTEST) -m "not slow"
+	.venv-lowest/bin/$(PYTEST) -W ignore::DeprecationWarning -m "not slow"
 
 # make fuzz SEED=7 CASES=2000 MINUTES=20; make fuzz SEED=7 ONLY=command:12 runs one case again.
 SEED ?= 0

@@ -9,7 +9,6 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
-import mypy.api
 import pytest
 
 import lineal
@@ -23,6 +22,7 @@ from lineal.tasks import liar
 from lineal.verbs.options import CommonKeywords, CommonOptions, GenerateKeywords, GenerationKeywords, Keywords, Options, QuestionKeywords
 from lineal.verbs.pair import PairKeywords, PairOptions
 
+mypy_api = pytest.importorskip("mypy.api")  # not in the environment of the lowest versions
 SOURCE = Path(lineal.__file__).parent
 
 
@@ -143,7 +143,7 @@ def test_mypy_knows_every_keyword_of_every_verb(tmp_path: Path) -> None:
     settings = f"[mypy]\nmypy_path = {SOURCE.parent}\nignore_missing_imports = true\n[mypy-{skipped}]\nfollow_imports = skip\n"
     (tmp_path / "mypy.ini").write_text(settings + "[mypy-lineal.*]\nfollow_imports = silent\n", encoding="utf-8")
     paths = [str(tmp_path / f"{name}.py") for name in ("right", "misspelled", "mistyped")]
-    printed = mypy.api.run([*paths, "--config-file", str(tmp_path / "mypy.ini"), "--cache-dir", str(tmp_path / "cache")])[0]
+    printed = mypy_api.run([*paths, "--config-file", str(tmp_path / "mypy.ini"), "--cache-dir", str(tmp_path / "cache")])[0]
     blamed = [(Path(line.split(":")[0]).stem, int(line.split(":")[1])) for line in printed.splitlines() if ": error:" in line]
     calls = [number for number, line in enumerate(CALLS.splitlines(), start=1) if "tol=" in line]
     assert sorted(set(blamed)) == [("misspelled", number) for number in calls] + [("mistyped", number) for number in calls], printed
