@@ -71,6 +71,7 @@ class Adaptive:
             self._prepare()
         else:
             self._mesh.split(self._splits, self._points, values, derivatives)
+            self._inherit(self._splits)
         self._rounds += 1
         rows = np.arange(self._mesh.shape[0]) if self._pooled else np.flatnonzero(self._active)
         estimate = self._doubted(self._mesh.estimate(rows, self._pooled))
@@ -95,17 +96,18 @@ class Adaptive:
         self._stale = np.zeros((len(self._mesh.lefts), groups), dtype=np.int64)
         self._fresh = np.ones(len(self._mesh.lefts), dtype=bool)
 
+    def _inherit(self, splits: NDArray[np.int64]) -> None:
+        """Give both halves of a cell that was cut what was known of it."""
+        times = np.ones(len(self._density), dtype=np.int64)
+        times[splits] = 2
+        self._fresh = np.repeat(times == 2, times)
+        self._density, self._stale = np.repeat(self._density, times, axis=0), np.repeat(self._stale, times, axis=0)
+
     def _doubted(self, estimate: Estimate) -> Estimate:
         """Let no error at an end of a piece fall by more than MOST_GAIN when its cell is cut: what falls faster agrees by chance.
 
         Two orders that see the integrand from one side only do so now and then, where it is steep; the next round sees it again.
         """
-        if self._splits is None:
-            return estimate
-        times = np.ones(len(self._density), dtype=np.int64)
-        times[self._splits] = 2
-        self._fresh = np.repeat(times == 2, times)
-        self._density, self._stale = np.repeat(self._density, times, axis=0), np.repeat(self._stale, times, axis=0)
         least = self._density[:, self._active] * self._mesh.widths[:, None] * (2.0 / MOST_GAIN)
         raised = np.where(
             (self._fresh & self._mesh.outer)[:, None] & np.isfinite(least), np.maximum(estimate.errors, least), estimate.errors
