@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import lineal
 from lineal import views
@@ -36,6 +37,26 @@ def test_a_comparison_asks_every_method_the_same_question() -> None:
         alone = lineal.explain(model, TEXT, "label:yes", method=record.method, baseline="pad", tol=0.001)
         np.testing.assert_allclose(record.scores, alone.scores, atol=1e-12)
         assert record.f_input == found[0].f_input
+
+
+def test_a_comparison_is_one_record_of_many(tmp_path: Path) -> None:
+    found = lineal.compare(fakes.FakeModel(fakes.smooth), TEXT, "label:yes", methods=METHODS)
+    assert isinstance(found, lineal.Comparison)
+    assert (len(found), tuple(found), found[1], found[-1]) == (4, found.records, found.records[1], found.records[3])
+    assert lineal.load_result(found.save(tmp_path / "c.json")) == found
+    assert views.page(found) == views.comparison_page(found) == views.comparison_page(found.records)
+
+
+def test_what_a_model_draws_is_drawn_once_and_explained_by_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = lineal.load(tiny.llama(), tiny.tokenizer(decoder=True))
+    said: list[tuple[int, ...]] = []
+    generate = type(model).generate
+    monkeypatch.setattr(type(model), "generate", lambda *given, **how: (said.append(generate(*given, **how)), said[-1])[1])
+    torch.manual_seed(3)
+    found = lineal.compare(model, "the man works as", methods=["ig", "saliency"], max_new_tokens=4, do_sample=True, temperature=5.0)
+    assert len(said) == 1
+    assert [record.targets for record in found] == [found[0].targets] * 2
+    assert found[0].steps == len(said[0])
 
 
 def test_the_page_shows_each_method_its_promise_and_one_scale() -> None:

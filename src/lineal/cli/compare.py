@@ -57,16 +57,16 @@ def compare(
             )
     how: dict[str, Any] = {"baseline": baseline, **options.settings(precision), **read}
     with console.working("explaining"):
-        records = run(
+        found = run(
             loaded, given, wanted, methods=names, max_new_tokens=generate, **how | ({} if generate is None else {"unit": steps.unit})
         )
     panels = []
     if trust:
         what = (given, wanted) if generate is None else (Generation(given, generate), steps)
         panels = deliver.examined(
-            list(zip(names, records, strict=True)),
+            list(zip(names, found, strict=True)),
             lambda one: examine(loaded, *what, method=one[0], record=one[1], **how)[1],
             names=names,
             quiet=delivery.as_json,
         )
-    deliver.deliver(Comparison(records=records), delivery, panels)
+    deliver.deliver(found, delivery, panels)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,13 @@ class Generation:
         check_fields(self)
         if self.max_new_tokens < 1:
             raise OptionError(f"max_new_tokens is {self.max_new_tokens}; give at least 1")
+
+    def said_by(self, model: TextModel, truncate: bool) -> Generation:
+        """Return the same with what the model says after the prompt as its continuation, so that all who read it read the same."""
+        if self.continuation is not None:
+            return self
+        encoded = self.read_by(model, truncate)
+        return replace(self, continuation=tuple(encoded.ids[-encoded.steps :]), generate={})
 
     def read_by(self, model: TextModel, truncate: bool) -> Encoded:
         """Tokenise the prompt, generate or follow it. Raises as `Generative.generate` and `Generative.follow`; OptionError when the model

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from pydantic import model_validator
@@ -15,9 +15,9 @@ from lineal.records.base import Record
 class Comparison(Record):
     """Attributions of one text and one target by several methods, as `lineal.compare` returns them.
 
-        lineal.records.comparison.Comparison(records=lineal.compare("sentiment", "A tepid, glorious mess.")).save("compare.html")
+        lineal.compare("sentiment", "A tepid, glorious mess.").save("compare.html")
 
-    records: at least one, all of the same texts, tokens and targets.
+    records: at least one, all of the same texts, tokens and targets. A comparison is also read like a tuple of them.
     """
 
     kind: Literal["comparison"] = "comparison"
@@ -28,6 +28,18 @@ class Comparison(Record):
         if (wrong := differing(self.records)) is not None:
             raise ValueError(wrong)
         return self
+
+    def __len__(self) -> int:
+        """How many methods."""
+        return len(self.records)
+
+    def __iter__(self) -> Iterator[Attribution]:  # type: ignore[override]
+        """Yield the record of each method."""
+        return iter(self.records)
+
+    def __getitem__(self, number: int) -> Attribution:
+        """Return the record of one method by its place."""
+        return self.records[number]
 
     def doubt(self) -> str | None:
         """Return what contradicts itself in the record, with the field's name, or None."""

@@ -7,9 +7,11 @@ from typing import Any, Unpack
 
 from lineal.errors import OptionError
 from lineal.models import load
-from lineal.records.attribution import Attribution
+from lineal.prompts import Generation
+from lineal.records.comparison import Comparison
+from lineal.targets import steps
 from lineal.typed import listed
-from lineal.verbs.generation import explain_generation
+from lineal.verbs.generation import generation_from
 from lineal.verbs.options import ComparisonKeywords, Options, lists_options
 from lineal.verbs.text import explain
 
@@ -27,14 +29,16 @@ def compare(
     continuation: Any = None,
     max_new_tokens: int | None = None,
     **options: Unpack[ComparisonKeywords],
-) -> tuple[Attribution, ...]:
-    """Return one record per method, for the same text, target, baseline and options.
+) -> Comparison:
+    """Return one record of several methods, asked the same: text, target, baseline and options.
 
-        records = lineal.compare("sentiment", "A tepid, glorious mess.", methods=["ig", "dig-greedy", "random"])
-        open("compare.html", "w").write(lineal.views.comparison_page(records))
+        found = lineal.compare("sentiment", "A tepid, glorious mess.", methods=["ig", "dig-greedy", "random"])
+        found.save("compare.html")
+        [record.scores for record in found]        # one (k, t) per method
 
     methods: names or values of `lineal.methods`. continuation, max_new_tokens: for language models, one row of scores per generated token
-    as in `lineal.explain_generation`; the text is then the prompt and `target` stays None. The rest is as in `lineal.explain`.
+    as in `lineal.explain_generation`; the text is then the prompt and `target` stays None. The model generates once, for all methods. The
+    rest is as in `lineal.explain`.
     Cost: that of each method. Raises OptionError for no methods or for a target together with a generation, and as `lineal.explain`.
     """
     if not listed("methods", methods, "methods, as ['ig', 'dig-greedy']", kinds=(object,)):
@@ -43,10 +47,11 @@ def compare(
     if "method" in asked:
         raise OptionError(f"compare takes several methods; give methods=[{asked['method']!r}, …]")
     loaded = load(model)
-    if continuation is None and max_new_tokens is None:
-        return tuple(explain(loaded, text, target, baseline=baseline, method=method, **asked) for method in methods)
-    if target is not None:
-        raise OptionError("a generation explains the generated tokens; leave out target, or continuation and max_new_tokens")
-    length = {} if max_new_tokens is None else {"max_new_tokens": max_new_tokens}
-    how = {"continuation": continuation, "baseline": baseline, **length, **asked}
-    return tuple(explain_generation(loaded, text, method=method, **how) for method in methods)
+    if continuation is not None or max_new_tokens is not None:
+        if target is not None:
+            raise OptionError("a generation explains the generated tokens; leave out target, or continuation and max_new_tokens")
+        target, hold = steps(asked.pop("unit", "log_prob")), asked.pop("hold_generated", False)
+        length = Generation.max_new_tokens if max_new_tokens is None else max_new_tokens
+        generation, asked = generation_from(text, length, continuation, hold, asked)
+        text = generation.said_by(loaded, bool(asked.get("truncate")))
+    return Comparison(records=tuple(explain(loaded, text, target, baseline=baseline, method=method, **asked) for method in methods))

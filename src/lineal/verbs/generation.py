@@ -20,7 +20,7 @@ from lineal.verbs.text import explain
 def explain_generation(
     model: Any,
     prompt: Any = None,
-    max_new_tokens: int = 6,
+    max_new_tokens: int = Generation.max_new_tokens,
     continuation: str | Sequence[int] | None = None,
     *,
     messages: Sequence[Mapping[str, str]] | None = None,
@@ -48,13 +48,21 @@ def explain_generation(
     """
     if (prompt is None) == (messages is None):
         raise InputError("give a prompt or messages, one of the two")
+    text = prompt if messages is None else Chat(messages)
+    asked, own = generation_from(text, max_new_tokens, continuation, hold_generated, options)
+    return explain(load(model), asked, steps(unit), baseline=baseline, **own)
+
+
+def generation_from(
+    prompt: Any, max_new_tokens: int, continuation: str | Sequence[int] | None, hold: bool, options: Mapping[str, Any]
+) -> tuple[Generation, dict[str, Any]]:
+    """Return a prompt with what follows it, and the options that are the explanation's own: the others are keywords of `generate`."""
     known = {field.name for field in fields(Options)}
-    own: dict[str, Any] = {name: value for name, value in options.items() if name in known}
+    own = {name: value for name, value in options.items() if name in known}
     generate = {name: value for name, value in options.items() if name not in known}
     if strange := [name for name in generate if name not in generate_options()]:
         message = unknown("option", strange[0], [*sorted(known), *sorted(generate_options())])
         raise OptionError(f"{message}; it is no keyword of transformers' generate either")
     if generate and continuation is not None:
         raise OptionError(f"{', '.join(generate)} is for generating, but a continuation is given; drop one of the two")
-    asked = Generation(prompt if messages is None else Chat(messages), max_new_tokens, continuation, hold_generated, generate)
-    return explain(load(model), asked, steps(unit), baseline=baseline, **own)
+    return Generation(prompt, max_new_tokens, continuation, hold, generate), own

@@ -204,7 +204,7 @@ VIEWS: Mapping[type[Record], View] = {
     Comparison: _view(
         comparison_words.document,
         lambda record, by: attribution_table.table(record.records, by),
-        page=lambda record, **how: comparison_page(record.records, **how),
+        page=comparison_page,
         plot=lambda record, by: plot_comparison(record),
     ),
     Evaluation: _view(

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from lineal.errors import ResultError
 from lineal.records.attribution import Attribution
-from lineal.records.comparison import differing
+from lineal.records.comparison import Comparison, differing
 from lineal.views.comparison.words import agreement, scales
 from lineal.views.media import html
 from lineal.views.parts import numbers
@@ -42,13 +42,16 @@ class Row:
         return max(0, numbers.places(self.scale) - 2)
 
 
-def comparison_page(records: Sequence[Attribution], target: int = 0, *, title: str | None = None, panels: Sequence[Markup] = ()) -> str:
-    """Return one HTML page with the records side by side: text tinted on one scale, sums, cost, rank agreement.
+def comparison_page(
+    records: Comparison | Sequence[Attribution], target: int = 0, *, title: str | None = None, panels: Sequence[Markup] = ()
+) -> str:
+    """Return one HTML page with the records of a comparison side by side: text tinted on one scale, sums, cost, rank agreement.
 
     Records whose scores do not add up by design, and are larger or smaller than the others by a factor of 20, have their own scale, which
     is stated. With several targets (a generation) each method shows its matrix. panels: further HTML, one per record (`trust_panel`).
     Raises ResultError for records of different texts.
     """
+    records = tuple(records)
     if (wrong := differing(records)) is not None:
         raise ResultError(wrong)
     first = records[0]
