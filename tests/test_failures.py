@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import torch
 import lineal
 from lineal import methods
 from lineal.errors import InputError, MemoryLimitError, ModelError, OptionError, ResultError
+from lineal.evaluation.run import evaluate
 from tests import fakes
 
 TEN = ["a good film", "bad", "the mess", "film good", "a film", "tepid", "glorious mess", "not bad", "of the film", "good"]
@@ -201,3 +203,37 @@ def test_the_seconds_of_a_batch_are_shared_by_tokens_and_add_up_to_its_time(monk
     record = lineal.explain(model, "a good film", "label:yes", tol=1e-8, batch_tokens=3 * 9)
     assert record.seconds == pytest.approx(now - begun, abs=1e-3)
     assert record.seconds >= record.evaluations / 9
+
+
+def removal_breaks(points: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Smooth, but NaN where `film` is read alone, which only removals make of these texts."""
+    film = torch.linspace(-1.0, 1.3, len(fakes.WORDS) * fakes.WIDTH, dtype=torch.float64).sin().reshape(-1, fakes.WIDTH)
+    alone = (mask[:, :, 0].sum(dim=1) == 1) & (points[:, 0] == film[fakes.WORDS.index("film")]).all(dim=1)
+    return torch.where(alone[:, None], torch.nan, fakes.smooth(points, mask))
+
+
+@pytest.mark.parametrize(("answer", "likely"), [(sick, [TEN[BAD]]), (removal_breaks, [text for text in TEN if "film" in text])])
+@pytest.mark.parametrize("into", [None, "unfinished.jsonl"])
+def test_a_text_that_fails_is_left_out_of_an_evaluation_and_the_others_are_as_without_it(
+    answer: Any, likely: list[str], into: str | None, tmp_path: Path
+) -> None:
+    how = {"methods": ["ig", "random"], "baselines": ["mask"], "metrics": ["comprehensiveness"], "removals": ["delete"]}
+    how |= {} if into is None else {"into": tmp_path / into}
+    found = evaluate(fakes.FakeModel(answer), TEN, "label:yes", **how)
+    bad = [text for text in TEN if any(reason.startswith(f"{text!r}: ") for reason in found.skipped)]
+    others = [text for text in TEN if text not in bad]
+    assert TEN[BAD] in bad
+    assert set(bad) <= set(likely)  # which of them meet the removal is up to the ranks of their tokens
+    assert len(found.skipped) == len(bad)
+    assert all("NaN" in reason for reason in found.skipped)
+    assert list(found.texts) == others
+    np.testing.assert_array_equal(found.values, evaluate(fakes.FakeModel(fakes.smooth), others, "label:yes", **how | {"into": None}).values)
+    if into is not None:
+        kept = (tmp_path / into).read_text()
+        assert not any(repr(text) in kept for text in bad), "a failure is tried again"
+        assert all(repr(text) in kept for text in others)
+
+
+def test_an_evaluation_of_which_nothing_is_left_says_why() -> None:
+    with pytest.raises(OptionError, match=r"none of the texts could be explained; the first: 'film good': .*NaN"):
+        evaluate(fakes.FakeModel(sick), [TEN[BAD]], "label:yes", methods=["ig"], baselines=["mask"], removals=["delete"])

@@ -75,9 +75,24 @@ VERBS: dict[str, Callable[[Any], Any]] = {
 @pytest.mark.parametrize("row", [ROW, None], ids=["mapping", "missing"])
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_refuses_a_row_of_a_data_set(verb: str, row: Any) -> None:
+    if (verb, row) == ("evaluate", None):
+        assert len(VERBS[verb](row).skipped) == 1  # many texts, one of them missing: the others are judged, see below
+        return
     place = {"documents": r"^documents\[1\]", "evaluate": r"^texts\[2\]"}.get(verb, "")
     with pytest.raises(InputError, match=place + (r".*row\[\"text\"\]" if row else r".*dropna")):
         VERBS[verb](row)
+
+
+@pytest.mark.parametrize("missing", [None, float("nan"), pd.NA, (TEXT, None)], ids=["None", "nan", "NA", "half a pair"])
+def test_a_missing_text_is_left_out_of_an_evaluation_with_its_number(missing: Any) -> None:
+    how = {"methods": ["random"], "metrics": ["completeness_error"], "removals": ["delete"]}
+    found = evaluate(fakes.FakeModel(fakes.smooth), ["a film", missing, "good film"], "label:yes", **how)
+    assert found.texts == ("a film", "good film")
+    (reason,) = found.skipped
+    assert reason.startswith("texts[1]: the text is missing")
+    assert "dropna" in reason
+    with pytest.raises(OptionError, match=r"none of the texts could be explained; the first: texts\[0\]: the text is missing"):
+        evaluate(fakes.FakeModel(fakes.smooth), [missing], "label:yes", **how)
 
 
 @pytest.mark.parametrize(

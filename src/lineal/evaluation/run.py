@@ -30,10 +30,11 @@ from lineal.models.vocabulary import special_tokens
 from lineal.objectives.scores import Objective
 from lineal.records.attribution import Attribution
 from lineal.records.evaluation import Column, Evaluation
+from lineal.records.failure import Failure
 from lineal.typed import listed
 from lineal.verbs.options import Options, QuestionKeywords, lists_options, options_from
 from lineal.verbs.pack import versions
-from lineal.verbs.session import Session
+from lineal.verbs.session import OF_ALL_TEXTS, Session, said
 
 DEFAULT_METHODS = ("ig", "dig-greedy", "dig-maxcount", "expected-gradients", "gradient-x-input", "occlusion", "random")
 LANGUAGE_METHODS = ("ig", "gradient-x-input", "occlusion", "random")
@@ -41,6 +42,8 @@ LANGUAGE_METHODS = ("ig", "gradient-x-input", "occlusion", "random")
 METRICS = tuple(catalogue.CATALOGUE)
 CHUNK = 16
 """Texts between two savings of a run that can be taken up again: enough to fill batches, few enough to lose little."""
+
+NONE_LEFT = "none of the texts could be explained; the first: {}"
 
 Floats = NDArray[np.float64]
 
@@ -67,7 +70,8 @@ def evaluate(
     `lineal.metrics.catalogue.defaults`, `default_removals`). options: see `lineal.verbs.options.Options`.
     into: a file that keeps the finished texts, for long runs: a run with the same settings goes on from it, on more texts too. It stays
     when the run is complete.
-    Texts that cannot be explained (too long, empty) are skipped and named in the result.
+    Texts that cannot be explained or judged (missing, empty, too long, an F that is no number, memory) are skipped, and named in the result
+    with the reason; what is no text at all, as a row of a data set, is refused before the work.
     Cost: the explanations, and about 30 forward passes per text, column and removal; max_sensitivity takes 6 explanations more per text
     and column, randomisation one more and a copy of the model. Raises OptionError for unknown names, for metrics that need a
     probability where there is none, and for a file of another run.
@@ -76,7 +80,8 @@ def evaluate(
     texts = list(texts)
     for row, text in enumerate(texts):
         try:
-            prompts.check(text)
+            if not prompts.is_missing(text):
+                prompts.check(text)
         except InputError as error:
             raise type(error)(f"texts[{row}]: {error}") from error
     given: dict[str, Any] = {**options}
@@ -118,7 +123,11 @@ def evaluate(
         "baselines": spelled([session.baseline for session in sessions]),
         "options": spelled(options),
     }
-    rows = _rows(judge, kept, None if into is None else Unfinished(into, settings), [column for column, _ in columns], on_step)
+    rows, failed = _rows(judge, kept, None if into is None else Unfinished(into, settings), [column for column, _ in columns], on_step)
+    skipped += [failed[key] for key in map(repr, kept) if key in failed]
+    kept = [text for text in kept if repr(text) not in failed]
+    if not kept:
+        raise OptionError(NONE_LEFT.format(skipped[0]))
     records = [[rows[repr(text)].records[c] for text in kept] for c in range(len(columns))]
     return Evaluation(
         model=loaded.card.name,
@@ -181,28 +190,47 @@ class _Row:
 
 def _rows(
     judge: Judge, texts: Sequence[str], unfinished: Unfinished | None, columns: Sequence[Column], on_step: Callable[[str], None] | None
-) -> dict[str, _Row]:
-    """Return what was found for each text, by its `repr`: read from the file where it is there, else computed and written to it."""
+) -> tuple[dict[str, _Row], dict[str, str]]:
+    """Return what was found for each text, by its `repr`, and why nothing was: read from the file where it is there, else computed and
+    written to it. Failures are not written, so that they are tried again.
+    """
     say = on_step or (lambda step: None)
     shape = (len(columns), len(judge.operators), len(judge.names))
     stored = {} if unfinished is None else {key: _Row.read(value, shape) for key, value in unfinished.done.items()}
     rows = {key: row for key, row in stored.items() if row is not None}
+    failed: dict[str, str] = {}
     open_texts = [text for text in dict.fromkeys(texts) if repr(text) not in rows]
     size = CHUNK if unfinished is not None else max(1, len(open_texts))
     for first in range(0, len(open_texts), size):
         chunk = open_texts[first : first + size]
         there = f"{len(rows)} of {len(set(texts))} texts done"
-        explained = []
+        explained: list[list[Attribution]] = [[] for _ in chunk]
         for column, session in zip(columns, judge.columns, strict=True):
-            say(f"{there}; explaining {len(chunk)} with {column.name}")
-            explained.append(list(session.run(chunk)))
+            going = [i for i, text in enumerate(chunk) if repr(text) not in failed]
+            say(f"{there}; explaining {len(going)} with {column.name}")
+            for i, found in zip(going, session.attempt([chunk[i] for i in going]), strict=True):
+                if isinstance(found, Failure):
+                    failed[repr(chunk[i])] = f"{_quoted(chunk[i])}: {found.message}"
+                else:
+                    explained[i].append(found)
         for i, text in enumerate(chunk):
+            if repr(text) in failed:
+                continue
             say(f"{there}; judging text {i + 1} of {len(chunk)}")
-            records = [column[i] for column in explained]
-            rows[repr(text)] = _Row(records, *judge.judge(text, records))
-            if unfinished is not None:
-                unfinished.add(repr(text), rows[repr(text)].to_dict())
-    return rows
+            try:
+                rows[repr(text)] = _Row(explained[i], *judge.judge(text, explained[i]))
+            except OF_ALL_TEXTS:
+                raise
+            except Exception as error:
+                failed[repr(text)] = f"{_quoted(text)}: {error}"
+            else:
+                if unfinished is not None:
+                    unfinished.add(repr(text), rows[repr(text)].to_dict())
+    return rows, failed
+
+
+def _quoted(text: Any) -> str:
+    return repr(said(text)[:60])
 
 
 def _columns(
@@ -225,19 +253,19 @@ def _readable(session: Session, texts: Iterable[str]) -> tuple[list[str], list[s
     """Return the texts that can be judged, the reasons why others cannot, and what is explained of the first."""
     kept: list[str] = []
     skipped, objective = [], None
-    for text in texts:
+    for row, text in enumerate(texts):
         try:
             case = session.case(text)
         except InputError as error:  # a wrong option is a ValueError too, and no reason to leave out a text
-            skipped.append(f"{text[:60]!r}: {error}")
+            skipped.append(f"{f'texts[{row}]' if prompts.is_missing(text) else _quoted(text)}: {error}")
             continue
         if len(case.objective.names) != 1:
             raise OptionError(f"an evaluation explains one output per text, this target has {len(case.objective.names)}")
         if not len(removable(case)):
-            skipped.append(f"{text[:60]!r}: it has no token that may be removed")
+            skipped.append(f"{_quoted(text)}: it has no token that may be removed")
             continue
         kept.append(text)
         objective = case.objective if objective is None else objective
     if objective is None:
-        raise OptionError(f"none of the texts could be explained; the first: {skipped[0] if skipped else 'there are no texts'}")
+        raise OptionError(NONE_LEFT.format(skipped[0] if skipped else "there are no texts"))
     return kept, skipped, objective

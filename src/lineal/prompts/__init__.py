@@ -4,7 +4,7 @@ Each is a value with `read_by(model, truncate)`, which returns the prompt as the
 """
 
 from lineal.prompts.chat import ANSWER, Chat, rendered
-from lineal.prompts.contract import MISSING, Prompt, check, check_list, check_string, read
+from lineal.prompts.contract import MISSING, Prompt, check, check_list, check_string, is_missing, read
 from lineal.prompts.generation import Generation
 from lineal.prompts.regions import GENERATED, TEMPLATE
 from lineal.prompts.texts import Ids, Marked
@@ -22,6 +22,7 @@ __all__ = [
     "check",
     "check_list",
     "check_string",
+    "is_missing",
     "read",
     "rendered",
 ]

@@ -48,6 +48,13 @@ def check_string(text: Any) -> None:
         raise InputError(_no_text(text))
 
 
+def is_missing(text: Any) -> bool:
+    """Whether this is what tables hold where there is no text: None, NaN or NA, alone or as a part of a pair."""
+    if isinstance(text, (tuple, list)):
+        return any(map(is_missing, text))
+    return text is None or type(text).__name__ == "NAType" or (isinstance(text, float) and text != text)
+
+
 def check_list(texts: Any, verb: str, one: str, noun: str = "texts") -> None:
     """Raise InputError unless these are several texts. verb, one: what was called, and what is for a single string. A table is none."""
     if isinstance(texts, (str, bytes)) or not isinstance(texts, Iterable) or getattr(texts, "ndim", 1) == 0:
@@ -63,7 +70,7 @@ def _no_text(given: Any) -> str:
         likely = _likely(given)
         step = f'pass its text: row["{likely}"]' if likely else "pass one of its columns, as a string"
         return f"this is a row of a data set, a {type(given).__name__} with {listing(given)}, and no text; {step}"
-    if given is None or type(given).__name__ == "NAType" or (isinstance(given, float) and given != given):
+    if is_missing(given):
         return MISSING.format(given)
     if isinstance(given, (bytes, bytearray)):
         return f"a text is a string, not {type(given).__name__}; decode it first: text.decode('utf-8')"

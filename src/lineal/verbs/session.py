@@ -94,7 +94,7 @@ class Session:
                 raise first.error
             if on_error == "raise":
                 raise _numbered(first.error, first.row) if numbered else first.error
-            return Failure(row=first.row, text=_said(first.text), error=type(first.error).__name__, message=str(first.error))
+            return Failure(row=first.row, text=said(first.text), error=type(first.error).__name__, message=str(first.error))
 
         for done in attempt(self.preparation.runs, self._tasks(texts, begun, on_error), self.budget, on_points):
             row, key = done.key
@@ -244,6 +244,7 @@ def _numbered(error: Exception, row: int) -> Exception:
     return error
 
 
-def _said(text: Any) -> str:
+def said(text: Any) -> str:
+    """Return a text as messages quote it: the string, or the `repr` of a pair, of a prompt, or of what stood in its place."""
     whole = text[0] if isinstance(text, tuple) and len(text) == 1 else text
     return whole if isinstance(whole, str) else repr(text)
