@@ -128,11 +128,15 @@ class Family:
         """Return the model as Lineal sees it, a copy to do with as one likes."""
         return copy.deepcopy(_loaded(self.name, task, dtype))
 
+    def made(self, task: Task, dtype: torch.dtype = torch.float32) -> TextModel:
+        """Return the same, made anew."""
+        module, words = self.build(task, dtype)
+        return lineal.load(pooled(module, words) if task == "encoder" else module, words, task=TASK_NAMES[task])
+
 
 @cache
 def _loaded(name: str, task: Task, dtype: torch.dtype) -> TextModel:
-    module, words = next(family for family in FAMILIES if family.name == name).build(task, dtype)
-    return lineal.load(pooled(module, words) if task == "encoder" else module, words, task=TASK_NAMES[task])
+    return next(family for family in FAMILIES if family.name == name).made(task, dtype)
 
 
 TASK_NAMES = {"encoder": "sentence-similarity", "classifier": "text-classification", "causal": "text-generation"}

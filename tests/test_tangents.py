@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -10,6 +13,7 @@ from lineal import targets
 from lineal.engine.costs import Costs, costs
 from lineal.engine.field import Problem, Request, evaluate
 from lineal.engine.tangents import Mode
+from lineal.models import TextModel
 from lineal.models.forward import answer
 from lineal.models.lease import lease
 from lineal.paths import Straight
@@ -19,26 +23,43 @@ from tests.families import FAMILIES, TEXTS, Family
 
 ENCODERS = [family for family in FAMILIES if "encoder" in family.tasks and "encoder" not in (family.refused or {})]
 NO_FORWARD = {"BLOOM"}  # writes in place where forward mode cannot follow
-KINKED = {"T5 encoder", "OPT"}  # ReLU: a difference across a kink is no derivative
+KINKED: dict[str, dict[str, Any]] = {"T5 encoder": {"feed_forward_proj": "gelu"}, "OPT": {"activation_function": "gelu"}}
+"""Families with ReLU, where a difference across a kink is no derivative, and what makes them smooth."""
 CLOSE = 1e-4
 """Largest difference of forward and reverse mode relative to the largest derivative: rounding in float32, many times over."""
+STEP = 5e-3
+"""The same of central differences, whose step of 2.5e-3 balances curvature against rounding."""
 
 
 @pytest.mark.parametrize("family", ENCODERS, ids=lambda family: family.name)
 def test_all_modes_agree(family: Family) -> None:
     model = family.load("encoder")
-    case = Pairs(model, model, "unk", None, PairOptions()).first.case(TEXTS[0])
-    problem = Problem(case.encoded, Straight(case.starts[0], case.end), case.objective)
-    request = [Request(problem, (0.2, 0.9), np.ones(problem.k, dtype=bool))]
+    request = asked(model)
     with lease(model.module):
-        reverse, central = (evaluate(model, by(mode, request))[0] for mode in (Mode.REVERSE, Mode.CENTRAL))
-        forward = evaluate(model, by(Mode.FORWARD, request))[0] if family.name not in NO_FORWARD else reverse
+        reverse, central = (evaluate(model, by(mode, [request]))[0] for mode in (Mode.REVERSE, Mode.CENTRAL))
+        forward = evaluate(model, by(Mode.FORWARD, [request]))[0] if family.name not in NO_FORWARD else reverse
     size = np.abs(reverse.derivatives).max()
     assert size > 1e-6
     assert np.abs(forward.values - reverse.values).max() < CLOSE
     assert np.abs(forward.derivatives - reverse.derivatives).max() < CLOSE * size
-    assert np.abs(central.derivatives - reverse.derivatives).max() < (0.1 if family.name in KINKED else 5e-3) * size
-    assert np.isfinite(costs(model, problem).tangent) == (family.name not in NO_FORWARD)
+    apart = np.abs(central.derivatives - reverse.derivatives)
+    assert (np.median(apart) < CLOSE * size) if family.name in KINKED else (apart.max() < STEP * size)
+    assert np.isfinite(costs(model, request.problem).tangent) == (family.name not in NO_FORWARD)
+
+
+@pytest.mark.parametrize("family", [family for family in ENCODERS if family.name in KINKED], ids=lambda family: family.name)
+def test_differences_are_derivatives_where_there_is_no_kink(family: Family) -> None:
+    model = replace(family, settings=family.settings | KINKED[family.name]).made("encoder")
+    with lease(model.module):
+        reverse, central = (evaluate(model, by(mode, [asked(model)]))[0] for mode in (Mode.REVERSE, Mode.CENTRAL))
+    assert np.abs(central.derivatives - reverse.derivatives).max() < STEP * np.abs(reverse.derivatives).max()
+
+
+def asked(model: TextModel) -> Request:
+    """Return two points of the first text's path, every dimension of its embedding an output."""
+    case = Pairs(model, model, "unk", None, PairOptions()).first.case(TEXTS[0])
+    problem = Problem(case.encoded, Straight(case.starts[0], case.end), case.objective)
+    return Request(problem, (0.2, 0.9), np.ones(problem.k, dtype=bool))
 
 
 def test_the_cheapest_mode_is_taken() -> None:

@@ -70,8 +70,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _read(arguments: Sequence[str]) -> list[str]:
-    """Return the arguments; OptionError for one whose bytes are no UTF-8."""
+    """Return the arguments; OptionError for one whose bytes are no UTF-8, or that has a NUL: no shell passes one, and no name has it."""
     for number, argument in enumerate(arguments, start=1):
+        if "\x00" in argument:
+            raise OptionError(f"argument {number} has a NUL in it: {argument!r}; leave it out")
         if any("\ud800" <= char <= "\udfff" for char in argument):
             raise OptionError(f"argument {number} is not UTF-8: {argument!r}; in another encoding, write it to a file and convert that")
     return list(arguments)
