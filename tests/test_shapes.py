@@ -15,10 +15,10 @@ from lineal.engine import field
 from lineal.engine.field import Answer, inner
 from lineal.methods.contract import Outcome
 from lineal.quadrature.contract import Integral, Stop
-from lineal.records.attribution import Attribution, Choices
+from lineal.records.attribution import Answers, Attribution, Choices
 from tests import tiny, tiny_lm
 
-VALUES = (Answer, Integral, Outcome, Attribution, Choices)
+VALUES = (Answer, Integral, Outcome, Attribution, Choices, Answers)
 
 
 def shapes(of: Any) -> dict[str, str]:

@@ -102,6 +102,45 @@ class Choices(BaseModel):
         return _ends(self.log_probs - np.stack(others, axis=1))
 
 
+class Answers(BaseModel):
+    """What the model says, whatever of it is explained.
+
+    names: (C,) what it can answer, the likeliest where there are many. probs: (1 + m, C) how likely each is, at the text and at each
+    of m baselines. exclusive: whether one answer excludes the others (a softmax over all labels), so that the likeliest is the answer.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    names: tuple[str, ...]
+    probs: Annotated[Array, "m C"]
+    exclusive: bool = True
+
+    @model_validator(mode="after")
+    def _agree(self) -> Answers:
+        count = len(self.names)
+        if not count or self.probs.ndim != 2 or self.probs.shape[1] != count or len(self.probs) < 2:
+            raise ValueError(f"probs have shape {self.probs.shape}; there are {count} answers, a text and at least one baseline")
+        if not ((self.probs >= 0) & (self.probs <= 1)).all():
+            raise ValueError("probs are probabilities: from 0 to 1, and no NaN")
+        return self
+
+    def __eq__(self, other: object) -> bool:
+        """Equal when every stored field is."""
+        return isinstance(other, Answers) and self.model_dump(mode="json") == other.model_dump(mode="json")
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def ends(self) -> NDArray[np.float64]:
+        """(2, C) how likely each answer is at the text and, averaged, at the baselines."""
+        return _ends(self.probs)
+
+    @property
+    def best(self) -> int:
+        """The likeliest answer at the text."""
+        return int(self.probs[0].argmax())
+
+
 def _ends(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.stack([values[0], values[1:].mean(axis=0)])
 
@@ -125,6 +164,7 @@ class Attribution(Record):
     texts is the time of the whole run, less what was prepared for all of them once and what the caller did in between.
     memory: estimated bytes, for language models: weights, batch (peak of the largest batch), free before the run.
     choices: for a choice among options, how likely each one is.
+    answers: what the model says at the text and at the baselines, as probabilities, where F does not say it itself (a logit, a contrast).
     fluency: a decoder's own mean log-probability per token (nats): of the "text", of the "baseline" where it is a text, or of the text's
     tokens behind a baseline that is none ("nothing"), and of the text's tokens halfway ("middle"); from the first token that moves, at most
     the last 256. Empty where there is no path, or no decoder.
@@ -162,6 +202,7 @@ class Attribution(Record):
     steps: Count = 0
     memory: dict[str, Count] = Field(default_factory=dict)
     choices: Choices | None = None
+    answers: Answers | None = None
     fluency: dict[str, float] = Field(default_factory=dict)
 
     @model_validator(mode="after")

@@ -28,6 +28,7 @@ from lineal.models.checks import differentiable
 from lineal.paths import Straight
 from lineal.quadrature.contract import Integral
 from lineal.records.interactions import Interactions
+from lineal.verbs.answers import answers, asked
 from lineal.verbs.options import Options, QuestionKeywords, lists_options, options_from
 from lineal.verbs.pack import pack
 from lineal.verbs.session import Session
@@ -49,10 +50,10 @@ def explain_interactions(
     Raises OptionError for several outputs or baselines, or another method, and as `lineal.explain`. Not to be trusted for models with
     non-smooth activations (ReLU): their second derivatives are zero almost everywhere and the interactions sit in the kinks.
     """
-    asked = options_from(options)
-    if asked.method != "ig":
-        raise OptionError(f"interactions are those of Integrated Gradients; leave out method={asked.method!r}")
-    session = Session(load(model), target, baseline, asked)
+    how = options_from(options)
+    if how.method != "ig":
+        raise OptionError(f"interactions are those of Integrated Gradients; leave out method={how.method!r}")
+    session = Session(load(model), target, baseline, how)
     begun = time.perf_counter()
     case = session.case(text)
     read = time.perf_counter() - begun
@@ -62,7 +63,7 @@ def explain_interactions(
     if len(case.objective.branches) > 1:
         raise OptionError("interactions of a choice among continuations are not available; explain one continuation")
     problem = Problem(case.encoded, Straight(case.starts[0], case.end), case.objective, pairwise=True)
-    if asked.batch_tokens is None:
+    if how.batch_tokens is None:
         session.budget.tokens = max(1, session.budget.tokens // SECOND)
     tasks = [Task(problem, session.preparation.schedule_for(problem.path))]
     (done,) = attempt(session.model, tasks, session.budget, answers=hessians)
@@ -72,6 +73,9 @@ def explain_interactions(
     rows_only = Integral(matrix.sum(axis=1)[None], found.error, found.f_start, found.f_end, found.evaluations, found.stops)
     outcome = Outcome(rows_only, "straight", notes=("Scores are the row sums of the interactions.",))
     record = pack(session.preparation, session.method, case, outcome, done.seconds + read)
+    said = [Task(*task, key=key) for key, task in asked(case, session.model.head).items()]
+    ends: dict[Any, Integral] = {one.key: one.integral for one in attempt(session.model, said, session.budget)}
+    record = record.model_copy(update={"answers": answers(case, session.model.head, ends)})
     return Interactions(attribution=record, matrix=matrix, error=float(found.error[0]), stop=found.stops[0])
 
 

@@ -17,11 +17,13 @@ from lineal.engine.integrate import Budget, Done, OnPoints, Task, attempt
 from lineal.errors import FidelityError, LinealError, OptionError, listing
 from lineal.methods.contract import Case, Integrals, Key, Outcome
 from lineal.models import TextModel
+from lineal.models.base import Head
 from lineal.models.checks import check_differentiable
 from lineal.quadrature.contract import Integral
 from lineal.records.attribution import Attribution
 from lineal.records.failure import Failure
 from lineal.verbs import plausibility
+from lineal.verbs.answers import answers, asked
 from lineal.verbs.options import Options
 from lineal.verbs.pack import choices, menu, pack
 from lineal.verbs.prepare import Preparation
@@ -119,7 +121,7 @@ class Session:
             for row in rows:
                 tasks: Sequence[Task] = ()
                 with row.guarded():
-                    tasks = row.planned(self.method)
+                    tasks = row.planned(self.method, self.model.head)
                 row.seconds += shared
                 begun[row.row] = row
                 if row.error is not None and on_error == "raise":
@@ -136,7 +138,8 @@ class Session:
         fluency, notes, warnings = plausibility.remarks(finished.case, outcome, finished.found, self.baseline)
         seconds = finished.seconds + time.perf_counter() - clock
         record = pack(self.preparation, self.method, finished.case, outcome, seconds, options)
-        more = {"fluency": fluency, "notes": (*record.notes, *notes), "warnings": (*record.warnings, *warnings)}
+        more: dict[str, Any] = {"answers": answers(finished.case, self.model.head, finished.found), "fluency": fluency}
+        more |= {"notes": (*record.notes, *notes), "warnings": (*record.warnings, *warnings)}
         return record.model_copy(update=more)
 
     def scores(self, cases: Sequence[Case]) -> list[NDArray[np.float64]]:
@@ -183,12 +186,12 @@ class _Begun:
             self.error = error if self.error is None else self.error
         self.seconds += time.perf_counter() - clock
 
-    def planned(self, method: methods.Method) -> list[Task]:
+    def planned(self, method: methods.Method, head: Head | None) -> list[Task]:
         """Return the integrals to compute for this text, keyed (row, key); none for one that failed."""
         if self.case is None:
             return []
         plan = method.plan(self.case)
-        tasks = {**plan.tasks, **menu(self.case), **plausibility.fluency(self.case, plan)}
+        tasks = {**plan.tasks, **menu(self.case), **plausibility.fluency(self.case, plan), **asked(self.case, head)}
         self.pack, self.wanted = plan.pack, len(tasks)
         return [Task(*task, key=(self.row, key)) for key, task in tasks.items()]
 
@@ -197,7 +200,7 @@ class _Begun:
         self.wanted -= 1
         self.seconds += done.seconds
         if isinstance(done.found, Exception):
-            if key[0] == "fluency":
+            if key[0] in ("fluency", "answer"):
                 return  # a remark that cannot be made loses no explanation
             self.error = done.found if self.error is None else self.error
         else:
