@@ -17,6 +17,7 @@ from lineal.cli.main import main
 from lineal.evaluation.judge import Judge
 from lineal.models import Encoded, TextModel
 from lineal.models.classifier import SequenceClassifier
+from lineal.verbs.session import Session
 from tests import tiny
 
 TEXT = "the tepid movie was a glorious mess."
@@ -181,6 +182,19 @@ def test_a_file_explains_every_line_and_equal_lines_once(
     alone = lineal.explain(lineal.load(classifier, device="cpu"), other)
     assert abs(records[1].scores - alone.scores).max() < 1e-6
     assert (tmp_path / "all.html").read_text().count("<article") == 4
+
+
+def test_what_is_examined_is_explained_once(classifier: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[lineal.Attribution] = []
+    record = Session._record
+    monkeypatch.setattr(Session, "_record", lambda self, finished: (made.append(record(self, finished)), made[-1])[1])
+    long = "very " * 100 + "long"
+    (tmp_path / "texts.txt").write_text(f"{long}\n{TEXT}\nthe ending was a mess\n{TEXT}\n", encoding="utf-8")
+    how = ("--rule", "gauss:4", "--device", "cpu", "--trust", "--out", tmp_path / "all.html")
+    assert run("explain", classifier, "--file", tmp_path / "texts.txt", *how) == 2
+    assert [one.text for one in made] == [TEXT, "the ending was a mess"]
+    page = (tmp_path / "all.html").read_text(encoding="utf-8")
+    assert page.count('class="trust"') == 3
 
 
 def test_a_line_that_cannot_be_explained_loses_no_other(classifier: str, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

@@ -22,7 +22,7 @@ GROUPS: dict[str, tuple[Any, ...]] = {
     "interactions": (options.Precision, options.Reading, options.Delivery, options.Loading),
     "compare": (options.Precision, options.Reading, options.Delivery, options.Loading),
     "evaluate": (options.Precision, options.Reading, options.Loading),
-    "liar": (options.Precision, options.Loading),
+    "liar": (options.Precision, options.Holding, options.Loading),
     "probe": (options.Loading,),
     "show": (options.Delivery,),
     "models": (),
@@ -35,6 +35,7 @@ SINGLE = {
     "as_json": {"explain", "generate", "pair", "match", "interactions", "compare", "evaluate", "show"},
     "strict": {"explain", "generate", "pair", "match", "interactions", "compare", "evaluate", "liar", "show"},
     "baseline": {"explain", "generate", "pair", "match", "interactions", "compare", "liar"},
+    "method": {"explain", "generate", "liar"},
     "target": {"explain", "pair", "interactions", "compare", "evaluate"},
     "unit": {"explain", "generate", "pair", "interactions", "compare", "evaluate", "liar"},
 }

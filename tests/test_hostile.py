@@ -201,6 +201,7 @@ WRONG: list[tuple[str, str, Any]] = [
     ("encoder", "top", lambda m: lineal.explain_matches(m, "the cat", ["rain fell"], top="1")),
     ("classifier", "path", lambda _: lineal.load_result(["a"])),
     ("classifier", "record", lambda m: trust.examine(m, TEXT, record="a")),
+    ("encoder", "pair text", lambda m: examine_pair(m, ("the cat", "sat"), "rain fell")),
     ("encoder", "pair record", lambda m: examine_pair(m, "the cat sat", "rain fell", record="a")),
     ("classifier", "seed", lambda m: trust.examine(m, TEXT, seed="1")),
     ("encoder", "pair seed", lambda m: examine_pair(m, "the cat sat", "rain fell", seed=-1)),

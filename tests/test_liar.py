@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import lineal
 from lineal.errors import InputError, MissingExtraError, OptionError
 from lineal.models.causal import CausalLM
 from lineal.tasks import liar
@@ -184,7 +186,6 @@ def test_the_command_writes_pages_lines_and_a_summary(
 ) -> None:
     from typer.testing import CliRunner
 
-    import lineal.models
     from lineal.cli.main import app
 
     model = tiny_lm.llama(limit=1024)
@@ -201,6 +202,36 @@ def test_the_command_writes_pages_lines_and_a_summary(
     single = (out / "0001.html").read_text()
     assert "Published check, residual at most 10 %" in single
     assert "Own check, error at most 1% of the mass" in single
+
+
+@pytest.mark.parametrize(
+    ("given", "moves"),
+    [
+        (("--hold", "claim"), lambda region: region != "claim"),
+        (("--attribute", "claim", "--hold", "years", "--method", "gradient-x-input"), lambda region: region == "claim"),
+        (("--layer", "1", "--pick", "true"), lambda region: True),
+    ],
+)
+def test_the_command_holds_enters_a_layer_and_takes_a_method(
+    given: tuple[str, ...], moves: Callable[[str], bool], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from typer.testing import CliRunner
+
+    from lineal.cli.main import app
+
+    model = tiny_lm.llama(limit=1024)
+    monkeypatch.setattr(lineal.models, "load", lambda *a, **k: model)
+    asked = ["liar", str(folder), "--limit", "1", "--rule", "gauss:2", "--max-evaluations", "16", *given, "--out", str(tmp_path / "out")]
+    done = CliRunner().invoke(app, asked)
+    assert done.exit_code == 0, done.output
+    stored = json.loads((tmp_path / "out" / "verdicts.jsonl").read_text())["record"]
+    record = lineal.Attribution.from_dict(stored)
+    how = dict(zip((name.removeprefix("--") for name in given[::2]), given[1::2], strict=True))
+    how |= {"layer": int(how["layer"])} if "layer" in how else {}
+    own = next(liar.explain(model, liar.read(folder)[0][:1], rule="gauss:2", max_evaluations=16, **how)).record
+    np.testing.assert_array_equal(record.scores, own.scores)
+    assert record.method == own.method
+    assert all(moves(region) for region, score in zip(record.region_of, record.scores[0], strict=True) if score)
 
 
 def test_the_summary_counts_what_the_lines_say(model: CausalLM) -> None:

@@ -18,6 +18,7 @@ from lineal.metrics.curves import GRID, count
 from lineal.models.checks import check_fidelity
 from lineal.prompts import Generation
 from lineal.verbs import prepare
+from lineal.verbs.pair import Pairs
 from tests import fakes, records, tiny, tiny_lm
 from tests.test_pairs import encoder
 
@@ -234,3 +235,20 @@ def test_an_examination_prepares_the_model_and_its_copy_with_other_weights_and_n
     trust.examine(model, "a very good film but a bad ending", "label:L1", rule="gauss:4")
     assert len(bound) == 2
     assert bound[0] is model
+
+
+def test_an_examination_of_a_pair_prepares_no_more_and_explains_a_given_record_no_second_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    bound, explained = [], []
+    monkeypatch.setattr(prepare, "check_fidelity", lambda model, encoded: (bound.append(model), check_fidelity(model, encoded))[1])
+    explain = Pairs.explain
+    monkeypatch.setattr(Pairs, "explain", lambda self, a, documents: (explained.append(self.first.model), explain(self, a, documents))[1])
+    model = lineal.load(encoder())
+    record, found = examine_pair(model, "a tepid film", "a glorious mess of a film", rule="gauss:4")
+    assert [one is model for one in bound] == [True, False], "the model, and its copy with other weights"
+    assert [one is model for one in explained] == [True, True, False], "the pair, from another baseline, with other weights"
+    bound.clear()
+    explained.clear()
+    _, again = examine_pair(model, "a tepid film", "a glorious mess of a film", rule="gauss:4", record=record)
+    assert [one is model for one in bound] == [True, False]
+    assert [one is model for one in explained] == [True, False]
+    assert again == found

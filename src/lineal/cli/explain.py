@@ -83,7 +83,11 @@ def explain(
             raise typer.Exit(console.FAILED)
     order, panels = [asked.index(text) for text in texts], []
     if trust:
-        checks = deliver.examined(asked, lambda one: examine(loaded, one, wanted, baseline=start, **how)[1], quiet=delivery.as_json)
+        checks = deliver.examined(
+            list(zip(asked, done, strict=True)),
+            lambda one: examine(loaded, one[0], wanted, baseline=start, record=one[1], **how)[1],
+            quiet=delivery.as_json,
+        )
         panels = [checks[i] for i in order]
     delivered = [done[i] for i in order]
     deliver.deliver(delivered if file is not None else delivered[0], delivery, panels)

@@ -23,6 +23,7 @@ def generate(
     hold_generated: Annotated[bool, typer.Option("--hold-generated", help="Attribute to the prompt only.")] = False,
     unit: Annotated[str, typer.Option("--unit", help="log_prob, logit, log_odds or prob of each token.")] = "log_prob",
     baseline: options.BaselineName = None,
+    method: options.MethodName = "ig",
     *,
     precision: options.Precision,
     holding: options.Holding,
@@ -44,7 +45,7 @@ def generate(
         raise OptionError("give a prompt or --messages FILE.json, one of the two")
     given: Any = Chat(files.read_messages(messages)) if messages is not None else files.read_text(prompt or "")
     loaded = loading.load(model)
-    integration = options.settings(precision) | options.settings(holding)
+    integration = options.settings(precision) | options.settings(holding) | {"method": method}
     asked: dict[str, Any] = {"unit": unit, "hold_generated": hold_generated, "baseline": baseline, **integration}
     with console.working("Generating, and following the path to every step …"):
         record = explain_generation(loaded, given, max_new_tokens, continuation, **asked)

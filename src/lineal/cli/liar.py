@@ -33,11 +33,12 @@ def liar(
     pick: Annotated[str, typer.Option("--pick", help="Explain the model's choice, the gold label, or a given label.")] = "choice",
     unit: options.Unit = "log_odds",
     chat: Annotated[bool, typer.Option("--chat", help="Ask through the tokenizer's chat template.")] = False,
-    attribute: options.Attribute = None,
     baseline: options.BaselineName = None,
+    method: options.MethodName = "ig",
     strict: options.Strict = False,
     *,
     precision: options.Precision,
+    holding: options.Holding,
     loading: options.Loading,
 ) -> None:
     """Ask a model how true statements are, explain each answer, and write a page per statement, JSON lines and a summary page.
@@ -63,9 +64,10 @@ def liar(
         pick=pick,
         unit=unit or "log_odds",
         chat=chat,
-        attribute=attribute,
         baseline=baseline,
+        method=method,
         **options.settings(precision),
+        **options.settings(holding),
     )
     first = next(verdicts, None)  # what is wrong with the question is said before there is a file
     rows, links = [], []
@@ -80,12 +82,18 @@ def liar(
             deliver.write_page(out / links[-1], [verdict.record.model_copy(update={"notes": _notes(verdict)})], title=_title(verdict))
             console.say(f"{i}/{len(chosen)} {verdict.choice} ({verdict.statement.label}) {verdict.record.stop.name.lower()}", err=True)
     summary = views.tally(rows, task.LABELS)
-    asked = f"{loaded.card.name}, {shots} examples, {unit} of the {pick}, attributed to {attribute or 'the whole prompt'}"
+    asked = f"{loaded.card.name}, {shots} examples, {unit} of the {pick}, attributed to {_where(holding)} by {method}"
     notes = (asked, *(f"Row {bad.row} was left out: {bad.reason}." for bad in broken[:20]))
     write_whole(out / SUMMARY, views.verdicts_page(summary, title="LIAR: which words decided", links=links, notes=notes))
     console.say(f"{len(rows)} statements, {summary.accuracy:.0%} as published, {summary.converged} converged; see {out / SUMMARY}")
     if strict and summary.converged < len(rows):
         raise typer.Exit(console.NOT_CONVERGED)
+
+
+def _where(holding: options.Holding) -> str:
+    """What is attributed to."""
+    layer = "" if holding.layer is None else f" at layer {holding.layer}"
+    return f"{holding.attribute or 'the whole prompt'}{f' without {holding.hold}' if holding.hold else ''}{layer}"
 
 
 def _title(verdict: Verdict) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
+from lineal import prompts
 from lineal.engine.removal import Removal, Subject, deleted, replaced, values
 from lineal.errors import InputError, OptionError
 from lineal.evaluation.stability import randomised
@@ -18,7 +19,7 @@ from lineal.records.pair import PairAttribution, Side
 from lineal.records.trust import Check, Trust
 from lineal.typed import check_seed
 from lineal.verbs.options import lists_options
-from lineal.verbs.pair import PairKeywords, PairOptions, Pairs, explain_pair, pair_options_from
+from lineal.verbs.pair import PairKeywords, PairOptions, Pairs, pair_options_from
 from lineal.verbs.session import Session
 
 
@@ -43,12 +44,15 @@ def examine_pair(
     than three tokens to attribute to together with fewer than three cells: nothing can be ranked.
     """
     check_seed(seed)
+    for text in (a, b):
+        prompts.check_string(text)
     if not isinstance(record, (PairAttribution, NoneType)):
         raise OptionError(f"record is {record!r}; give the pair attribution that is to be examined")
     if record is not None:
         options = {**options, "decomposition": record.decomposition}
     wanted, loaded = pair_options_from(options), load(model)
-    record = explain_pair(loaded, a, b, baseline=baseline, **options) if record is None else record
+    pairs = Pairs(loaded, loaded, baseline, None, wanted)
+    record = pairs.explain(a, [b])[0] if record is None else record
     rows, columns = _moving(record.a), _moving(record.b)
     if len(rows) * len(columns) < 3:
         raise InputError(f"the texts have {len(rows)} and {len(columns)} tokens to attribute to; a matrix can be examined from 3 cells on")
@@ -56,21 +60,17 @@ def examine_pair(
     def cells(found: PairAttribution) -> Floats:
         return np.asarray(found.matrix[np.ix_(rows, columns)].ravel())
 
+    def again(others: Pairs) -> Floats:
+        return cells(others.explain(a, [b])[0])
+
     own, other = cells(record), other_baseline(loaded, record.a.baseline)
-    pairs = Pairs(loaded, loaded, baseline, None, wanted)
     whom = "leaving out one token of each text at a time"
     checks = (
         _adds_up(record),
-        agree(
-            "Would another baseline say the same?",
-            f"the baseline “{other}”",
-            own,
-            cells(explain_pair(loaded, a, b, baseline=other, **options)),
-            "pairs",
-        ),
+        agree("Would another baseline say the same?", f"the baseline “{other}”", own, again(pairs.beside(other)), "pairs"),
         agree("Would another method say the same?", whom, own, _left_out(pairs, a, b, rows, columns), "pairs"),
         _deletion(pairs, record, rows, columns, seed),
-        notices(own, lambda: cells(explain_pair(randomised(loaded, seed), a, b, baseline=baseline, **options)), "pairs"),
+        notices(own, lambda: again(Pairs(drawn := randomised(loaded, seed), drawn, baseline, None, wanted)), "pairs"),
     )
     about = f"Examined: the order of the {len(own)} cells, one for every token of the first text with every token of the second."
     return record, Trust(text=f"{a} ↔ {b}", target=f"similarity ({record.unit})", checks=checks, about=about, model=record.model)

@@ -8,6 +8,7 @@ Möller, Nikolaev & Padó (EMNLP 2023, EACL 2024); contracting it before anythin
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -244,9 +245,18 @@ class Pairs:
         self.options = options
         target = targets.whole_embedding(options.similarity)
         baseline = default_baseline(model) if baseline is None else baseline
-        self.first = Session(_encoder(model), target, baseline, options.for_texts())
-        self.second = Session(_encoder(model_b), target, baseline if baseline_b is None else baseline_b, options.for_texts())
+        self.first = self.second = Session(_encoder(model), target, baseline, options.for_texts())
+        if model_b is not model:
+            self.second = Session(_encoder(model_b), target, baseline if baseline_b is None else baseline_b, options.for_texts())
+        elif baseline_b is not None:
+            self.second = self.first.beside("ig", baseline_b)
         self.kind: SimilarityName = check_similarity(options.similarity)
+
+    def beside(self, baseline: Any) -> Pairs:
+        """Return the same from another baseline of both texts; all that is known of the models is shared with this one."""
+        other = copy.copy(self)
+        other.first, other.second = (session.beside("ig", baseline) for session in (self.first, self.second))
+        return other
 
     def explain(self, a: str, documents: Sequence[str]) -> list[PairAttribution]:
         """Return the pair of `a` with each document, in order; the token vectors of `a` are computed once."""
