@@ -37,6 +37,9 @@ class FakeTokenizer:
     def __call__(self, text: str, add_special_tokens: bool = False) -> dict[str, list[int]]:
         return {"input_ids": [WORDS.index(word) for word in text.split()]}
 
+    def batch_decode(self, ids: Sequence[Sequence[int]], clean_up_tokenization_spaces: bool = True) -> list[str]:
+        return [self.decode(one) for one in ids]
+
     def decode(self, ids: Sequence[int]) -> str:
         return " ".join(WORDS[i] for i in ids)
 

@@ -11,9 +11,10 @@ import torch
 import transformers
 
 import lineal
-from lineal import baselines, targets
+from lineal import baselines, metrics, targets
 from lineal.baselines.classes import classes
 from lineal.errors import OptionError
+from lineal.evaluation.run import evaluate
 from lineal.models import TextModel
 from lineal.models.forward import answer
 from tests import tiny, tiny_lm
@@ -178,3 +179,54 @@ def test_spellings() -> None:
         assert baselines.resolve(baselines.spelling(value), classifier()) == value
     with pytest.raises(OptionError, match="no spelling"):
         baselines.spelling(baselines.alternatives(8, masked()))
+
+
+# --- removal by several fillings -----------------------------------------------------------------------------------------------------
+
+
+def _label(model: TextModel, ids: np.ndarray, which: int = 1) -> tuple[float, float]:
+    """Logit and probability of a label by the bare model."""
+    with torch.no_grad():
+        logits = model.module(input_ids=torch.from_numpy(ids)[None]).logits[0].double()
+    return float(logits[which]), float(logits.softmax(-1)[which])
+
+
+def test_a_removal_by_alternatives_is_the_mean_over_the_draws() -> None:
+    """Every metric reads F and p; here by hand from the bare model and the draws themselves, each of which replaces the whole group."""
+    model, names = classifier(), ["log_prob_drop_1", "log_prob_drop_3", "comprehensiveness", "loo_spearman"]
+    found = evaluate(model, [TEXT], "label:L1", methods=["random"], metrics=names, removals=["alternatives:5:class", "delete"])
+    encoded = model.encode([TEXT])
+    drawn, _ = baselines.alternatives(5, "class").bind(model).ids(encoded)
+    ids, scores = np.array(encoded.ids), found.records[0][0].scores[0]
+    order = [i for i in np.argsort(-scores, kind="stable") if encoded.roles[i] == "content"]
+
+    def without(gone: list[int]) -> tuple[float, float]:
+        where = np.isin(np.arange(len(ids)), gone)
+        f, p = zip(*(_label(model, np.where(where, row, ids)) for row in drawn), strict=True)
+        return float(np.mean(f)), float(np.mean(p))
+
+    full = _label(model, ids)
+    for k in (1, 3):
+        drop = np.log(full[1]) - np.log(without(order[:k])[1])
+        assert found.values[0, 0, names.index(f"log_prob_drop_{k}"), 0] == pytest.approx(drop, abs=1e-5)
+    effects = np.array([full[0] - without([i])[0] for i in order])
+    assert found.values[0, 0, names.index("loo_spearman"), 0] == pytest.approx(metrics.spearman(scores[order], effects))
+    assert found.without[0, 0, 0, -1] == pytest.approx(without(order)[1], abs=1e-6)
+    assert found.removals == ("alternatives:5:class", "delete")
+    again = evaluate(model, [TEXT], "label:L1", methods=["random"], metrics=names, removals=["alternatives:5:class"])
+    np.testing.assert_array_equal(again.values[:, 0], found.values[:, 0])
+
+
+@pytest.mark.parametrize("name", ["mask", "replace:mask", "mask,pad", "random:3"])
+def test_a_removal_is_spelled_like_a_baseline(name: str) -> None:
+    how = {"methods": ["occlusion", "random"], "metrics": ["log_prob_drop_1"], "baselines": ["pad"]}
+    found = evaluate(classifier(), [TEXT], "label:L1", removals=[name], **how)
+    assert np.isfinite(found.values).all()
+    if name == "replace:mask":
+        np.testing.assert_array_equal(found.values, evaluate(classifier(), [TEXT], "label:L1", removals=["mask"], **how).values)
+
+
+def test_what_is_no_removal_is_named() -> None:
+    for name in ("burn", "replace", "replace:", "delete:mask", "alternatives:none"):
+        with pytest.raises(OptionError, match="removal"):
+            evaluate(classifier(), [TEXT], "label:L1", methods=["random"], removals=[name])

@@ -264,11 +264,11 @@ def test_metrics_that_do_not_fit_are_errors(target: object, metric: str) -> None
 
 
 def test_what_an_output_has() -> None:
-    assert has(ClassScore((0,), ("a",))) == ("probability", "distribution")
-    assert has(ClassScore((0,), ("a",), activation="sigmoid")) == ("probability",)
+    assert has(ClassScore((0,), ("a",))) == ("probability", "distribution", "prediction")
+    assert has(ClassScore((0,), ("a",), activation="sigmoid")) == ("probability", "prediction")
     assert has(ClassScore((0,), ("a",), activation="none")) == ()
     parts = TokenScore((3, 3), (1, 2), ("a", "b"))
-    assert has(Combined(parts, ((1.0, -1.0),), ("a over b",))) == ("distribution",)
+    assert has(Combined(parts, ((1.0, -1.0),), ("a over b",))) == ("distribution", "prediction")
 
 
 @pytest.mark.parametrize("target", ['choice:" doctor"," nurse guard"', 'choice:"A","B"', 'continuation:" doctor"', "next:1"])
@@ -314,10 +314,10 @@ def test_every_metric_has_a_number_and_stands_in_the_tables_once() -> None:
     assert np.isfinite(found.values).all()
     table, rows = evaluation_markdown(found), evaluation_rows(found)
     removing = sum(metric.removes for metric in metrics.CATALOGUE.values())
-    assert len(rows) == 2 * (2 * removing + len(METRICS) - removing)
+    assert len(rows) == 2 * (len(found.removals) * removing + len(METRICS) - removing)
     assert {row["removal"] for row in rows if row["metric"] == "max_sensitivity"} == {"none"}
     assert evaluation_csv(found).count(",none,randomisation,") == 2
-    assert table.count("## Removal: ") == 2
+    assert table.count("## Removal: ") == len(found.removals) == 3
     head = next(line for line in table.splitlines() if "max_sensitivity" in line)
     assert head.count("|") == 2 + len(METRICS) - removing
     assert "max_sensitivity ↓" in head

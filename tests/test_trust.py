@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import lineal
-from lineal import targets, views
+from lineal import baselines, targets, views
 from lineal.errors import InputError
 from lineal.evaluation import trust
 from lineal.evaluation.trust_pair import examine_pair
@@ -32,9 +32,9 @@ def examined() -> tuple[lineal.Attribution, trust.Trust]:
 def test_every_question_gets_a_sentence_and_a_picture(examined: tuple[lineal.Attribution, trust.Trust]) -> None:
     record, found = examined
     assert record.converged
-    assert len(found.checks) == 5
+    assert len(found.checks) == 6
     page = views.page(record, panels=[views.trust_panel(found)])
-    assert page.count("<svg") == 5
+    assert page.count("<svg") == 6
     for check in found.checks:
         assert check.question in page
         assert check.question in views.trust_text(found)
@@ -59,7 +59,7 @@ def ranks(values: Sequence[float]) -> np.ndarray:
 def test_every_verdict_is_that_of_the_curves_drawn_beside_it(examined: tuple[lineal.Attribution, trust.Trust]) -> None:
     """Rank correlations, areas and verdicts by hand, from the lines alone."""
     record, found = examined
-    adds, baseline, method, deletion, random = found.checks
+    adds, baseline, method, deletion, random, causal = found.checks
     moving = [i for i, role in enumerate(record.roles) if role == "content"]
     assert adds.lines == {"sum of scores": (record.scores.sum(),), "F(text) − F(baseline)": (record.f_input[0] - record.f_baseline[0],)}
     for check in (baseline, method, random):
@@ -68,7 +68,8 @@ def test_every_verdict_is_that_of_the_curves_drawn_beside_it(examined: tuple[lin
         alike = np.corrcoef(ranks(ours), ranks(others))[0, 1]
         assert check.value == pytest.approx(alike)
         assert f"{alike:.2f}".replace("-", "−") in check.sentence
-    for check in (baseline, method):
+    assert causal.value == pytest.approx(np.corrcoef(*map(ranks, causal.lines.values()))[0, 1])
+    for check in (baseline, method, causal):
         assert check.verdict == ("good" if check.value >= 0.7 else "mixed" if check.value >= 0.4 else "bad")
     assert random.verdict == ("good" if abs(random.value) < 0.4 else "mixed" if abs(random.value) < 0.7 else "bad")
     strongest, shuffled = (np.array(line) for line in deletion.lines.values())
@@ -102,6 +103,34 @@ def test_the_deletion_curve_is_the_models_own_answer_to_what_is_left(examined: t
                 logits = module(**words(" ".join(left), return_tensors="pt")).logits[0]
             assert shown == pytest.approx(float(logits.softmax(dim=-1)[1]), abs=1e-5)
     assert np.ptp(strongest) > 0.05, "nothing changes, so the check would be empty"
+
+
+def test_replacing_words_is_the_models_own_answer_to_other_words(examined: tuple[lineal.Attribution, trust.Trust]) -> None:
+    """Each effect again, by running the bare model on every draw, one word at a time."""
+    record, found = examined
+    model, check = lineal.load(tiny.bert_classifier(), tiny.tokenizer()), found.checks[5]
+    encoded = model.encode([record.text])
+    drawn, _ = baselines.alternatives(8).bind(model).ids(encoded)
+    places = [i for i in range(len(encoded)) if (drawn[:, i] != encoded.ids[i]).any()]
+    effects = []
+    for i in places:
+        rows = torch.tensor([encoded.ids] * len(drawn))
+        rows[:, i] = torch.from_numpy(drawn[:, i])
+        with torch.no_grad():
+            effects.append(float(record.f_input[0]) - float(model.module(input_ids=rows).logits[:, 1].mean()))
+    ours, theirs = check.lines.values()
+    np.testing.assert_allclose(ours, record.scores[0, places], atol=1e-12)
+    np.testing.assert_allclose(theirs, effects, atol=1e-5)
+    top, most = (record.tokens[places[int(np.argmax(row))]] for row in (ours, theirs))
+    assert f"“{top}”" in check.sentence
+    assert f"“{most}”" in check.sentence
+
+
+def test_where_there_are_no_alternatives_the_question_stays_open() -> None:
+    model = lineal.load(tiny.bert_classifier(), tiny.tokenizer())
+    _, found = trust.examine(model, "zyx zyx film qq", "label:L1", tol=0.02)
+    assert found.checks[5].verdict == "unknown"
+    assert "alternative" in found.checks[5].sentence
 
 
 def test_adding_up_is_judged_by_the_record(examined: tuple[lineal.Attribution, trust.Trust]) -> None:

@@ -70,12 +70,13 @@ class Alternatives:
         by = self.proposer.card.name if isinstance(self.proposer, TextModel) else self.proposer
         return f"{self.samples} × alternatives" + (f" by {by}" if by is not None else "")
 
+    def by(self, model: TextModel) -> Any:
+        """Return the proposer: what was asked for, else what suits the model."""
+        return self.proposer if self.proposer is not None else "model" if model.card.kind in PREDICTS else "class"
+
     def bind(self, model: TextModel) -> Start:
         """Find the proposer. OptionError for a model that predicts no words, or reads texts otherwise than the explained one."""
-        by = self.proposer
-        if by is None:
-            by = "model" if model.card.kind in PREDICTS else "class"
-        known = classes(model)
+        by, known = self.by(model), classes(model)
         if by == "class":
             return _Drawn(model, self, known, known.kind, _equally(model), "words of the same class")
         proposer = model if by == "model" else load(by) if isinstance(by, str) else by

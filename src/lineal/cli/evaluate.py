@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -16,7 +16,7 @@ from lineal.records.base import nulls
 
 METRICS_HELP = (
     "Separated by commas, of (+ higher is better, - lower): "
-    + ", ".join(f"{name} {'+' if metric.higher else '-'}" for name, metric in CATALOGUE.items())
+    + ", ".join(["causal (all that begin so)", *(f"{name} {'+' if metric.higher else '-'}" for name, metric in CATALOGUE.items())])
     + "; see docs/faithfulness.md."
 )
 
@@ -33,9 +33,15 @@ def evaluate(
     removals: Annotated[
         str | None,
         typer.Option(
-            "--removals", metavar="NAMES", help="delete, attention, replace:BASELINE; separated by commas.", show_default="by model"
+            "--removals",
+            metavar="NAMES",
+            help="delete, attention, or a baseline that is put in place, as mask or alternatives:8; separated by commas.",
+            show_default="by model",
         ),
     ] = None,
+    piece: Annotated[
+        Literal["token", "word", "region"], typer.Option("--piece", help="What causal metrics replace at a time: token, word or region.")
+    ] = "word",
     target: options.TargetSpec = None,
     unit: options.Unit = None,
     column: Annotated[
@@ -77,6 +83,7 @@ def evaluate(
             baselines=_names(baselines) or (None,),
             metrics=_names(metrics),
             removals=_names(removals),
+            piece=piece,
             into=unfinished,
             on_step=lambda step: status.update(step),
             **options.settings(precision),

@@ -97,7 +97,7 @@ Out = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the record as JSON instead of a picture.")]
 Strict = Annotated[bool, typer.Option("--strict", help=f"Exit with {NOT_CONVERGED} when a result did not converge.")]
-Trust = Annotated[bool, typer.Option("--trust", help="Examine the explanation: five checks, in words, below the result.")]
+Trust = Annotated[bool, typer.Option("--trust", help="Examine the explanation: six checks (five of a pair), in words, below the result.")]
 Device = Annotated[str | None, typer.Option("--device", metavar="NAME", help="cpu, cuda, cuda:1, mps.", show_default="the best there is")]
 Dtype = Annotated[str | None, typer.Option("--dtype", metavar="NAME", help="float32, float64, bfloat16, float16.", show_default="float32")]
 SimilarityName = Annotated[Literal["cosine", "dot"], typer.Option("--similarity", help="How two embeddings are compared.")]

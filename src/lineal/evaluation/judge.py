@@ -6,9 +6,9 @@ are never removed, nor is a decoder's first position, where its attention sink f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -19,12 +19,15 @@ from lineal import baselines, metrics
 from lineal.engine.field import Problem
 from lineal.engine.removal import REMOVALS, Removal, Subject, values
 from lineal.errors import OptionError
-from lineal.evaluation.readings import has, hellinger, with_probability
+from lineal.evaluation.readings import has, hellinger, lead, with_probability
 from lineal.evaluation.stability import max_sensitivity
-from lineal.methods import Case
+from lineal.methods import Case, Occlusion
 from lineal.metrics import curves, questions
+from lineal.models.base import TextModel
 from lineal.objectives.scores import Objective
+from lineal.objectives.wrap import Beside
 from lineal.paths import Straight
+from lineal.records import group
 from lineal.records.attribution import Attribution
 from lineal.verbs.session import Session
 
@@ -33,22 +36,70 @@ SOFT_DRAWS = 6
 
 Floats = NDArray[np.float64]
 Gone = NDArray[np.bool_]
+Piece = Literal["token", "word", "region"]
+"""What is replaced at a time, to see what it does."""
 
 
 @dataclass(frozen=True)
 class Operator:
-    """One way to take tokens out. start: gives what is put in their place, None for the text's own baseline."""
+    """One way to take tokens out. fill: what is put in their place, None for the text's own baseline; start: the same, bound to a model."""
 
     remove: Removal
-    start: Any = None
+    fill: baselines.Baseline | None = None
+    start: baselines.Start | None = None
+
+    def subjects(self, case: Case, objective: Objective) -> list[Subject]:
+        """Return the text once per filling: what a removal does is the mean over them."""
+        fills = case.starts[:1] if self.start is None else self.start(case.encoded).to(case.end)
+        return [Subject(case.encoded, case.end, fill, objective) for fill in fills.reshape(-1, *case.end.shape)]
+
+    def changes(self, subjects: Sequence[Subject]) -> Gone:
+        """Return (t,) at which tokens anything happens: a filling can be the token itself, where there is no alternative to it."""
+        if self.start is None:
+            return np.ones(len(subjects[0].encoded), dtype=bool)
+        moved = [(subject.fill != subject.embeds).any(dim=-1).cpu().numpy() for subject in subjects]
+        return np.asarray(np.any(moved, axis=0))
 
 
-def operator(name: str, model: Any) -> Operator:
-    """Return the removal behind "delete", "attention" or "replace:" with a baseline's name; OptionError for anything else."""
-    kind, _, fill = name.partition(":")
-    if kind not in REMOVALS or (kind == "replace") != bool(fill):
-        raise OptionError(f"unknown removal {name!r}; choose among delete, attention, and replace: with a baseline's name, as replace:mask")
-    return Operator(REMOVALS[kind], baselines.resolve(fill, model).bind(model) if fill else None)
+def operator(name: str, model: TextModel) -> Operator:
+    """Return the removal behind "delete", "attention" or the name of a baseline that is put in place, with or without "replace:".
+
+    A baseline of several texts, such as "alternatives:8", gives several fillings. OptionError for anything else.
+    """
+    if name in ("delete", "attention"):
+        return Operator(REMOVALS[name])
+    try:
+        fill = baselines.resolve(name.removeprefix("replace:"), model)
+        return Operator(REMOVALS["replace"], fill, fill.bind(model))
+    except OptionError as error:
+        raise OptionError(
+            f"the removal {name!r} is none: {error}; a removal is delete, attention, or a baseline that is put in place"
+        ) from None
+
+
+def favours(how: Operator, session: Session) -> bool:
+    """Whether a removal does what an explanation is made of: it fills with the same baseline, however many are drawn of it, or deletes as
+    the explanation does. Its numbers then flatter that explanation."""
+    method = session.method
+    if isinstance(method, Occlusion) and not method.uses_baseline:
+        return REMOVALS[method.removal] is how.remove
+    if how.fill is None or not method.uses_baseline:
+        return False
+    ours, theirs = (list(_kinds(baseline, session.model)) for baseline in (how.fill, session.baseline))
+    return any(one == other for one in ours for other in theirs)
+
+
+def _kinds(baseline: baselines.Baseline, model: TextModel) -> Iterator[baselines.Baseline]:
+    """Yield what a baseline is made of, without the number and the seed of what is drawn."""
+    if isinstance(baseline, baselines.Several):
+        for part in baseline.parts:
+            yield from _kinds(part, model)
+    elif isinstance(baseline, baselines.Alternatives):
+        yield baselines.Alternatives(proposer=baseline.by(model))
+    elif isinstance(baseline, baselines.RandomWords):
+        yield baselines.RandomWords()
+    else:
+        yield baseline
 
 
 def removable(case: Case) -> NDArray[np.int64]:
@@ -72,7 +123,7 @@ class Judge:
     """What is prepared once and used for every text.
 
     session: reads the texts and runs what is left of them. columns: explain again, per column. random: the same with the weights drawn
-    anew, per column; empty where nobody asked. names: the wanted metrics. operators: by name.
+    anew, per column; empty where nobody asked. names: the wanted metrics. operators: by name. piece: what is replaced at a time.
     """
 
     session: Session
@@ -80,6 +131,7 @@ class Judge:
     random: Sequence[Session]
     names: Sequence[str]
     operators: Mapping[str, Operator]
+    piece: Piece = "word"
 
     def judge(self, text: Any, records: Sequence[Attribution]) -> tuple[Floats, Floats, Floats]:
         """Return (columns, removals, metrics) numbers and two (columns, removals, len(GRID)) curves of p: strongest gone, only strongest.
@@ -88,14 +140,16 @@ class Judge:
         """
         case = self.session.case(text)
         tokens = removable(case)
-        ranked = [questions.Ranked(record.scores[0, tokens]) for record in records]
+        units = together(records[0], self.piece)[:, tokens]
         once = [self._once(text, case, tokens, c, record) for c, record in enumerate(records)]
         numbers = np.full((len(records), len(self.operators), len(self.names)), np.nan)
         without, only = (np.full((len(records), len(self.operators), len(curves.GRID)), np.nan) for _ in range(2))
         asked = questions.asked(self.names)
         for r, how in enumerate(self.operators.values()):
-            fill = case.starts[0] if how.start is None else how.start(case.encoded).to(case.end)
-            answers = _Answers(self, how.remove, Subject(case.encoded, case.end, fill, with_probability(case.objective)), tokens)
+            subjects = how.subjects(case, self._readings(case.objective))
+            able = units[(units & how.changes(subjects)[tokens]).any(axis=1)]
+            ranked = [questions.Ranked(record.scores[0, tokens], able) for record in records]
+            answers = _Answers(self, how.remove, subjects, tokens)
             answers.run(gone for own in ranked for question in asked for gone in question.groups(own))
             full = answers.of(np.zeros((1, len(tokens)), dtype=bool))[0]
             for c, own in enumerate(ranked):
@@ -107,6 +161,12 @@ class Judge:
                 places = [curve.at(share) for share in curves.GRID]
                 without[c, r], only[c, r] = curve.without[places], curve.only[places]
         return numbers, without, only
+
+    def _readings(self, objective: Objective) -> Beside:
+        """Return F beside its probability, and beside its lead where somebody asks whether the model still says it."""
+        found = with_probability(objective)
+        leads = lead(objective) if "causal_flips" in self.names else None
+        return found if leads is None else replace(found, others=(*found.others, leads))
 
     def _once(self, text: Any, case: Case, tokens: NDArray[np.int64], c: int, record: Attribution) -> dict[str, float]:
         """Return the wanted numbers that no removal takes part in."""
@@ -158,27 +218,43 @@ def _soft_numbers(p: Floats) -> dict[str, float]:
     }
 
 
+def together(record: Attribution, piece: Piece) -> Gone:
+    """Return (u, t) which tokens are replaced together: single ones, words, or the named regions of a prompt."""
+    t = len(record.tokens)
+    groups = [[i] for i in range(t)]
+    if piece == "word":
+        groups = group.words(record)
+    elif piece == "region":
+        groups = [one for one in group.regions(record) if record.region_of[one[0]]]
+    return np.array([np.isin(np.arange(t), one) for one in groups]).reshape(-1, t)
+
+
 @dataclass
 class _Answers:
-    """F and p of one text with groups of tokens removed; each group is run once."""
+    """Readings of one text with groups of tokens removed: F, p, and (where it is read) whether the model still says it. Means over the
+    subjects, which differ in their filling; each group is run once."""
 
     judge: Judge
     remove: Removal
-    subject: Subject
+    subjects: Sequence[Subject]
     tokens: NDArray[np.int64]
     known: dict[bytes, Floats] = field(default_factory=dict)
 
     def run(self, groups: Iterable[Gone]) -> None:
         nothing = np.zeros(len(self.tokens), dtype=bool)
         new = {gone.tobytes(): gone for gone in (nothing, *groups)}
-        problems = (self.remove(self.subject, self._whole(gone)) for gone in new.values())
-        self.known.update(zip(new, values(self.judge.session.model, problems, self.judge.session.budget), strict=True))
+        runs = [self.subjects if gone.any() else self.subjects[:1] for gone in new.values()]
+        problems = (self.remove(subject, self._whole(gone)) for gone, own in zip(new.values(), runs, strict=True) for subject in own)
+        found = values(self.judge.session.model, problems, self.judge.session.budget)
+        found[:, 2:] = found[:, 2:] > 0
+        each = np.split(found, np.cumsum([len(own) for own in runs])[:-1])
+        self.known.update(zip(new, (own.mean(axis=0) for own in each), strict=True))
 
     def of(self, groups: NDArray[np.bool_]) -> Floats:
-        """Return (m, 2) F and p without each group (m, n)."""
-        return np.array([self.known[gone.tobytes()] for gone in groups]).reshape(-1, 2)
+        """Return (m, 2) or (m, 3) readings without each group (m, n)."""
+        return np.array([self.known[gone.tobytes()] for gone in groups]).reshape(-1, len(self.subjects[0].objective.names))
 
     def _whole(self, gone: Gone) -> Gone:
-        whole = np.zeros(len(self.subject.encoded), dtype=bool)
+        whole = np.zeros(len(self.subjects[0].encoded), dtype=bool)
         whole[self.tokens] = gone
         return whole

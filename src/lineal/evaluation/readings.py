@@ -5,12 +5,14 @@ Readings are objectives made of the explained one. They are only ever evaluated,
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from lineal.metrics.catalogue import Need
 from lineal.models.base import TextModel
 from lineal.models.encoded import Encoded
 from lineal.models.forward import answer
-from lineal.objectives.scores import Objective
-from lineal.objectives.wrap import Beside, Hellinger, Probability, root_probabilities
+from lineal.objectives.scores import ClassScore, EntailmentScore, Objective, SequenceScore, TokenScore
+from lineal.objectives.wrap import Beside, Combined, Hellinger, Lead, Most, Probability, root_probabilities
 
 
 def with_probability(objective: Objective) -> Beside:
@@ -25,7 +27,28 @@ def hellinger(model: TextModel, encoded: Encoded, objective: Objective) -> Helli
     return Hellinger(root_probabilities(full if full.dim() == 1 else full[0]), objective.positions)
 
 
+def lead(objective: Objective) -> Objective | None:
+    """Return what is above 0 where the model says the one explained output and nothing else; None for what is no prediction.
+
+    A class or a token against the best of all others; an option of a choice against the best of the others; a token against its foil.
+    """
+    if isinstance(objective, ClassScore) and objective.activation != "none":
+        return Lead(objective, objective.classes[0]) if objective.is_softmax else replace(objective, unit="logit")
+    if isinstance(objective, TokenScore) and len(objective.tokens) == 1:
+        return Lead(objective, objective.tokens[0])
+    if isinstance(objective, SequenceScore) and objective.among == "options" and len(objective.sequences) > 1:
+        return Most(objective.every, objective.picks[0])
+    if isinstance(objective, EntailmentScore):
+        return replace(objective, unit="log_odds")
+    against = isinstance(objective, Combined) and objective.weights == ((1.0, -1.0),) and objective.is_softmax
+    return objective if against else None
+
+
 def has(objective: Objective) -> tuple[Need, ...]:
-    """Return what an explained output has: a probability of its own, a softmax distribution it is read off, both or neither."""
-    needs: dict[Need, bool] = {"probability": objective.as_log_prob() is not None, "distribution": objective.is_softmax}
+    """Return what an explained output has: a probability of its own, a softmax distribution it is read off, a prediction that it is."""
+    needs: dict[Need, bool] = {
+        "probability": objective.as_log_prob() is not None,
+        "distribution": objective.is_softmax,
+        "prediction": lead(objective) is not None,
+    }
     return tuple(need for need, there in needs.items() if there)

@@ -10,15 +10,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import NoneType
-from typing import Any, Unpack
+from typing import Any, Unpack, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lineal import metrics as m
 from lineal import prompts
-from lineal.errors import InputError, OptionError
-from lineal.evaluation.judge import Judge, operator, removable
+from lineal.errors import InputError, OptionError, listing
+from lineal.evaluation.judge import Judge, Piece, favours, operator, removable
 from lineal.evaluation.readings import has
 from lineal.evaluation.resume import Unfinished
 from lineal.evaluation.stability import randomised
@@ -28,6 +28,7 @@ from lineal.models.base import GENERATIVE, TextModel
 from lineal.models.card import spelled
 from lineal.models.vocabulary import special_tokens
 from lineal.objectives.scores import Objective
+from lineal.prompts import regions
 from lineal.records.attribution import Attribution
 from lineal.records.evaluation import Column, Evaluation
 from lineal.records.failure import Failure
@@ -40,6 +41,8 @@ DEFAULT_METHODS = ("ig", "dig-greedy", "dig-maxcount", "expected-gradients", "gr
 LANGUAGE_METHODS = ("ig", "gradient-x-input", "occlusion", "random")
 """For language models: a path over words takes hundreds of gradients there, and expected gradients as many per sample."""
 METRICS = tuple(catalogue.CATALOGUE)
+ALTERNATIVES = "alternatives:8"
+"""What a causal check replaces by when no removal is named."""
 CHUNK = 16
 """Texts between two savings of a run that can be taken up again: enough to fill batches, few enough to lose little."""
 
@@ -58,6 +61,7 @@ def evaluate(
     baselines: Sequence[str | None] = (None,),
     metrics: Sequence[str] | None = None,
     removals: Sequence[str] | None = None,
+    piece: Piece = "word",
     into: str | Path | None = None,
     on_step: Callable[[str], None] | None = None,
     **options: Unpack[QuestionKeywords],
@@ -65,14 +69,18 @@ def evaluate(
     """Return how faithful methods are on a list of texts, with one output (k = 1) explained per text.
 
     methods: names of `lineal.methods.METHODS`; include "random", the control. baselines: each method that uses a baseline is run from each.
-    metrics: names in `lineal.metrics.CATALOGUE`. removals: "delete", "attention", or "replace:" with a baseline's name; give at least two,
-    since each favours somebody (docs/faithfulness.md). None for any of the three: what suits the model (`default_methods`,
-    `lineal.metrics.catalogue.defaults`, `default_removals`). options: see `lineal.verbs.options.Options`.
+    metrics: names in `lineal.metrics.CATALOGUE`, and "causal" for all that ask what replacing a word does. removals: "delete", "attention",
+    or a baseline that is put in place, as "mask" or "alternatives:8"; of one with several texts, what a removal does is the mean over them.
+    Give at least two, since each favours somebody (docs/faithfulness.md); `Evaluation.favoured` says whom. None for any of the three: what
+    suits the model (`default_methods`, `lineal.metrics.catalogue.defaults`, `default_removals`, with alternatives where a causal metric
+    is asked for). piece: what causal metrics replace at a time, "token", "word" or the named "region" of a prompt.
+    options: see `lineal.verbs.options.Options`.
     into: a file that keeps the finished texts, for long runs: a run with the same settings goes on from it, on more texts too. It stays
     when the run is complete.
     Texts that cannot be explained or judged (missing, empty, too long, an F that is no number, memory) are skipped, and named in the result
     with the reason; what is no text at all, as a row of a data set, is refused before the work.
-    Cost: the explanations, and about 30 forward passes per text, column and removal; max_sensitivity takes 6 explanations more per text
+    Cost: the explanations, and about 30 forward passes per text, column and removal, times the draws of a removal that has several; causal
+    metrics take one per word for all columns, and flips at least ten per column. max_sensitivity takes 6 explanations more per text
     and column, randomisation one more and a copy of the model. Raises OptionError for unknown names, for metrics that need a
     probability where there is none, and for a file of another run.
     """
@@ -87,7 +95,9 @@ def evaluate(
     given: dict[str, Any] = {**options}
     if "method" in given:
         raise OptionError(f"evaluate compares several methods; give methods=[{given['method']!r}, 'random']")
-    options_from(options, beside=("target", "methods", "baselines", "metrics", "removals", "into"))
+    options_from(options, beside=("target", "methods", "baselines", "metrics", "removals", "piece", "into"))
+    if piece not in get_args(Piece):
+        raise OptionError(f"piece is {piece!r}; what is replaced at a time is one of {listing(get_args(Piece))}")
     if not isinstance(into, (str, Path, NoneType)):
         raise OptionError(f"into is {into!r}; give the name of a file")
     baselines = listed("baselines", baselines, kinds=(object,))
@@ -96,23 +106,23 @@ def evaluate(
     removals = None if removals is None else listed("removals", removals)
     loaded = load(model)
     methods = default_methods(loaded) if methods is None else methods
-    removals = default_removals(loaded) if removals is None else removals
-    catalogue.check(metrics or ())
+    causal = bool(set(catalogue.CAUSAL) & set(catalogue.named(metrics or ())))
+    if removals is None:
+        removals = (*default_removals(loaded), *([ALTERNATIVES] if causal else []))
     if (metrics is not None and not metrics) or not methods or not removals or not baselines:
         raise OptionError("give at least one method, one baseline, one metric and one removal")
     operators = {name: operator(name, loaded) for name in removals}
     columns = _columns(loaded, target, methods, baselines, options)
     sessions = [session for _, session in columns]
     reader = sessions[0] if options.get("layer") is None else Session(loaded, target, None, replace(Options(**options), layer=None))
-    kept, skipped, objective = _readable(reader, texts)
+    kept, skipped, objective = _readable(reader, texts, piece)
     found = has(objective)
-    names = tuple(catalogue.defaults(loaded.card.kind in GENERATIVE, found) if metrics is None else metrics)
-    catalogue.check(names, found)
+    names = catalogue.defaults(loaded.card.kind in GENERATIVE, found) if metrics is None else catalogue.named(metrics, found)
     random: list[Session] = []
     if {"randomisation", "randomisation_abs"} & set(names):
         changed = randomised(loaded)
         random = [session for _, session in _columns(changed, target, methods, baselines, options)]
-    judge = Judge(reader, sessions, random, names, operators)
+    judge = Judge(reader, sessions, random, names, operators, piece)
     settings = {
         "lineal": versions()["lineal"],
         "model": f"{loaded.card.name} {loaded.card.fingerprint} {loaded.card.dtype}",
@@ -122,6 +132,7 @@ def evaluate(
         "removals": ", ".join(removals),
         "baselines": spelled([session.baseline for session in sessions]),
         "options": spelled(options),
+        **({"piece": piece} if causal else {}),
     }
     rows, failed = _rows(judge, kept, None if into is None else Unfinished(into, settings), [column for column, _ in columns], on_step)
     skipped += [failed[key] for key in map(repr, kept) if key in failed]
@@ -142,6 +153,8 @@ def evaluate(
         seconds=np.array([sum(record.seconds for record in column) for column in records]),
         gradients=np.array([sum(record.evaluations for record in column) for column in records], dtype=np.float64),
         skipped=tuple(skipped),
+        favoured=tuple(tuple(favours(how, session) for how in operators.values()) for session in sessions),
+        piece=piece,
         measured="probability" if "probability" in found else records[0][0].units[0],
         versions=versions(),
     )
@@ -199,11 +212,12 @@ def _rows(
     stored = {} if unfinished is None else {key: _Row.read(value, shape) for key, value in unfinished.done.items()}
     rows = {key: row for key, row in stored.items() if row is not None}
     failed: dict[str, str] = {}
-    open_texts = [text for text in dict.fromkeys(texts) if repr(text) not in rows]
+    wanted = {repr(text): text for text in texts}  # by spelling: a prompt need not be hashable
+    open_texts = [text for key, text in wanted.items() if key not in rows]
     size = CHUNK if unfinished is not None else max(1, len(open_texts))
     for first in range(0, len(open_texts), size):
         chunk = open_texts[first : first + size]
-        there = f"{len(rows)} of {len(set(texts))} texts done"
+        there = f"{len(rows)} of {len(wanted)} texts done"
         explained: list[list[Attribution]] = [[] for _ in chunk]
         for column, session in zip(columns, judge.columns, strict=True):
             going = [i for i, text in enumerate(chunk) if repr(text) not in failed]
@@ -249,7 +263,7 @@ def _columns(
     return found
 
 
-def _readable(session: Session, texts: Iterable[str]) -> tuple[list[str], list[str], Objective]:
+def _readable(session: Session, texts: Iterable[str], piece: Piece = "word") -> tuple[list[str], list[str], Objective]:
     """Return the texts that can be judged, the reasons why others cannot, and what is explained of the first."""
     kept: list[str] = []
     skipped, objective = [], None
@@ -263,6 +277,9 @@ def _readable(session: Session, texts: Iterable[str]) -> tuple[list[str], list[s
             raise OptionError(f"an evaluation explains one output per text, this target has {len(case.objective.names)}")
         if not len(removable(case)):
             skipped.append(f"{_quoted(text)}: it has no token that may be removed")
+            continue
+        if piece == "region" and not any(regions.names(case.encoded)):
+            skipped.append(f"{_quoted(text)}: it has no named region, which is what is replaced at a time")
             continue
         kept.append(text)
         objective = case.objective if objective is None else objective

@@ -1,5 +1,6 @@
-"""Five questions to one explanation: does it add up, does it survive another baseline and another method, does removing what it names
-change the answer, does it notice when the model is no longer the model? Each answer is a number and a sentence."""
+"""Six questions to one explanation: does it add up, does it survive another baseline and another method, does removing what it names
+change the answer, does it notice when the model is no longer the model, do other words in a word's place do what its score says? Each
+answer is a number and a sentence."""
 
 from __future__ import annotations
 
@@ -12,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lineal import baselines
-from lineal.engine.removal import Subject, deleted, values
+from lineal.engine.removal import Subject, deleted, replaced, values
 from lineal.errors import InputError, OptionError
-from lineal.evaluation.judge import same_question
+from lineal.evaluation.judge import Operator, same_question, together
 from lineal.evaluation.readings import with_probability
 from lineal.evaluation.stability import randomised
 from lineal.methods import Case
-from lineal.metrics import spearman
+from lineal.metrics import pearson, spearman
 from lineal.metrics.curves import GRID, count, ranking
 from lineal.models import load
 from lineal.models.vocabulary import special_tokens
@@ -33,6 +34,8 @@ from lineal.verbs.session import Session
 Floats = NDArray[np.float64]
 SHUFFLES = 4
 """Random orders that deletion by strength is compared with."""
+DRAWS = 8
+"""Other words that each word is replaced by."""
 
 
 @dataclass(frozen=True)
@@ -64,14 +67,14 @@ def examine(
     record: Attribution | None = None,
     **options: Unpack[Keywords],
 ) -> tuple[Attribution, Trust]:
-    """Return the explanation of a text and the five checks of it.
+    """Return the explanation of a text and the six checks of it.
 
     Arguments as in `lineal.explain`; text may be a `lineal.prompts.Generation`, with a target `lineal.targets.steps`. record: the
     explanation, if it is there already. The target found for the text (the predicted label, the likeliest token, what was generated) is
     kept in every check. Of several outputs one is examined, as `Trust.about` says: the sum over all steps of a generation in
     log-probabilities, which is that of the whole continuation, and for it only tokens of the prompt; else the output with the largest
-    value. Cost: about four explanations of one output, 55 forward passes, and one copy of the model in memory. Raises InputError for a
-    text with fewer than three tokens to attribute to: nothing can be ranked.
+    value. Cost: about four explanations of one output, 55 forward passes and eight per word, and one copy of the model in memory. Raises
+    InputError for a text with fewer than three tokens to attribute to: nothing can be ranked.
     """
     check_seed(seed)
     if not isinstance(record, (Attribution, NoneType)):
@@ -104,6 +107,7 @@ def examine(
         agree("Would another method say the same?", whom, scores, again(session.beside(method, baseline))),
         _deletion(session, case, chosen, tokens, scores, seed),
         notices(scores, lambda: again(Session(randomised(loaded, seed), target, baseline, wanted))),
+        _replacement(session, case, chosen, tokens, record, seed),
     )
     return record, Trust(text=record.text, target=chosen.name, checks=checks, about=chosen.about, model=record.model)
 
@@ -162,6 +166,32 @@ def _deletion(session: Session, case: Case, chosen: Examined, tokens: NDArray[np
     found = values(session.model, problems, session.budget).reshape(len(orders), len(GRID), 2)
     is_log = chosen.of(case.objective).units[0] == "log_prob"
     return matters(np.exp(found[..., 0] / len(chosen.picks)) if is_log else found[..., 1])  # per token of a generation
+
+
+def _replacement(session: Session, case: Case, chosen: Examined, tokens: NDArray[np.int64], record: Attribution, seed: int) -> Check:
+    """Replace one word at a time by others that could stand there, and compare what that takes off F with the word's score."""
+    question, model = "Does replacing a word do what its score says?", session.model
+    others = baselines.alternatives(DRAWS, seed=seed)
+    try:
+        how = Operator(replaced, others, others.bind(model))
+        subjects = how.subjects(case, chosen.of(case.objective))
+    except OptionError as error:
+        return Check(question, "unknown", f"This could not be examined: {error}.", float("nan"), {})
+    able, words = np.isin(np.arange(len(case.encoded)), tokens) & how.changes(subjects), together(record, "word")
+    where = np.flatnonzero((words & able).any(axis=1))
+    if len(where) < 3:
+        few = f"This could not be examined: of {len(where)} words is there an alternative, and a ranking begins at 3."
+        return Check(question, "unknown", few, float("nan"), {})
+    units = words[where] & np.isin(np.arange(len(case.encoded)), tokens)
+    problems = (replaced(subject, unit) for unit in units for subject in subjects)
+    found = values(model, problems, session.budget).reshape(len(units), len(subjects))
+    effects = float(chosen.row(record.f_input)) - found.mean(axis=1)
+    strengths = units @ chosen.row(record.scores)
+    check = agree(question, f"replacing one word at a time by {DRAWS} others that could stand there", strengths, effects, "words")
+    top, most = (record.words().tokens[where[int(row.argmax())]] for row in (strengths, effects))
+    which = "and is the one" if top == most else f"but it is “{most}”"
+    size = f"In size, scores and effects correlate by {_two(pearson(strengths, effects))}; “{top}” has the highest score, {which} whose"
+    return replace(check, sentence=f"{check.sentence} {size} replacement takes off most.")
 
 
 def _with_probability(objective: Objective, chosen: Examined) -> Objective:

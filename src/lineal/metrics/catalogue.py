@@ -8,8 +8,8 @@ from typing import Literal
 
 from lineal.errors import OptionError, listing
 
-Need = Literal["", "probability", "distribution"]
-"""What the explained output must have: nothing, a probability of its own, or a softmax it is one entry of."""
+Need = Literal["", "probability", "distribution", "prediction"]
+"""What the explained output must have: nothing, a probability of its own, a softmax it is one entry of; or be what a model can say."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,15 @@ CATALOGUE: dict[str, Metric] = {
     "sensitivity_n": Metric("correlation of sums of scores with what removing groups of one size does", True),
     "infidelity": Metric("squared error of sums of scores as a forecast of removing groups, best factor, 1 is no forecast", False),
     "lds": Metric("rank correlation of summed scores with F when each token stays with probability ½", True),
+    "causal_pearson": Metric("correlation of scores with what happens to F when one word at a time is replaced", True),
+    "causal_spearman": Metric("rank correlation of scores with what happens to F when one word at a time is replaced", True),
+    "causal_top1": Metric("whether the word with the highest score is the one whose replacement takes most off F", True),
+    "causal_top3": Metric("share of the 3 words with the highest scores among the 3 whose replacement takes most off F", True),
+    "causal_flips": Metric(
+        "share of the words, strongest first, that are replaced until the model says something else; 1 where it never does",
+        False,
+        needs="prediction",
+    ),
     "soft_comprehensiveness": Metric(
         "normalised fall of p when half of all embedding entries go, those of strong tokens first", True, False
     ),
@@ -65,6 +74,10 @@ CATALOGUE: dict[str, Metric] = {
     "randomisation_abs": Metric("rank correlation of |scores| with those of a model with random weights; 0 is ideal", False, False),
 }
 
+GROUP = "causal"
+CAUSAL = tuple(name for name in CATALOGUE if name.startswith("causal"))
+"""What the one name `GROUP` asks for."""
+
 HIGHER_IS_BETTER = {name: metric.higher for name, metric in CATALOGUE.items()}
 
 PROBABILITIES = ("comprehensiveness", "sufficiency", "log_odds", "deletion", "insertion", "srg", "loo_spearman")
@@ -84,11 +97,19 @@ def defaults(language: bool, has: Sequence[Need]) -> tuple[str, ...]:
     return tuple(name for name in names if CATALOGUE[name].needs in ("", *has))
 
 
+def named(names: Sequence[str], has: Sequence[Need] | None = None) -> tuple[str, ...]:
+    """Return the metrics behind names, "causal" being those of `CAUSAL` that fit; see `check` for the errors and `has`."""
+    check([name for name in names if name != GROUP], has)
+    fitting = tuple(name for name in CAUSAL if has is None or CATALOGUE[name].needs in ("", *has))
+    parts = [fitting if name == GROUP else (name,) for name in names]
+    return tuple(dict.fromkeys(one for part in parts for one in part))
+
+
 def check(names: Sequence[str], has: Sequence[Need] | None = None) -> None:
     """Raise OptionError for a name that is unknown or, where `has` is given, needs what the explained output does not have."""
     for name in names:
         if name not in CATALOGUE:
-            raise OptionError(f"unknown metric {name!r}; choose among {listing(CATALOGUE, 40)}")
+            raise OptionError(f"unknown metric {name!r}; choose among {listing([GROUP, *CATALOGUE], 40)}")
         if has is not None and CATALOGUE[name].needs not in ("", *has):
             fitting = [other for other, metric in CATALOGUE.items() if metric.needs in ("", *has)]
             raise OptionError(

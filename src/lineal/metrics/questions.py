@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lineal.metrics import subsets
-from lineal.metrics.agreement import spearman
+from lineal.metrics.agreement import pearson, spearman
 from lineal.metrics.curves import CURVE_METRICS, GRID, Curve, count, counts, log, monotonicity, ranking
 from lineal.metrics.subsets import Groups
 
@@ -27,9 +27,10 @@ DROPS = (1, 3, 5)
 
 @dataclass(frozen=True)
 class Ranked:
-    """The scores (n,) of the tokens that can be removed."""
+    """The scores (n,) of the tokens that can be removed. units: (u, n) which of them are replaced together, as a word is."""
 
     scores: Floats
+    units: Groups
 
     @property
     def n(self) -> int:
@@ -43,10 +44,18 @@ class Ranked:
         places[order] = np.arange(self.n)
         return places[None] < np.array(numbers, dtype=np.int64)[:, None]
 
+    @property
+    def strengths(self) -> Floats:
+        """(u,) The summed scores of the units."""
+        return np.asarray(self.units @ self.scores)
+
 
 @dataclass(frozen=True)
 class Question:
-    """groups: (m, n) tokens that go, per run. numbers: from the answer to the full text (2,) and without each group (m, 2), F then p."""
+    """groups: (m, n) tokens that go, per run. numbers: from the answer to the full text (2,) and without each group (m, 2), F then p.
+
+    A third column, where it is read, is the share of fillings with which the model still says the explained output.
+    """
 
     names: tuple[str, ...]
     groups: Callable[[Ranked], Groups]
@@ -115,6 +124,44 @@ def _monotone(ranked: Ranked, full: Floats, found: Floats) -> dict[str, float]:
     return {"monotonicity": monotonicity(found[:, 1])}
 
 
+def _one_by_one(ranked: Ranked) -> Groups:
+    return ranked.units
+
+
+def _causal(ranked: Ranked, full: Floats, found: Floats) -> dict[str, float]:
+    strengths, effects = ranked.strengths, full[0] - found[:, 0]
+    numbers = {"causal_pearson": pearson(strengths, effects), "causal_spearman": spearman(strengths, effects)}
+    return numbers | {f"causal_top{k}": _leading(strengths, effects, k) for k in (1, 3)}
+
+
+def _leading(strengths: Floats, effects: Floats, k: int) -> float:
+    """Return the share of the k highest of one row among the k highest of the other; NaN where there are not more than k."""
+    if len(strengths) <= k:
+        return float("nan")
+    first, second = (set(ranking(row, np.arange(len(row)))[:k].tolist()) for row in (strengths, effects))
+    return len(first & second) / k
+
+
+def _steps(n: int) -> list[int]:
+    """Return the numbers of units that are replaced until the model says something else: each up to ten, then a tenth at a time."""
+    return sorted({j for j in (*range(1, 11), *counts(n)) if 1 <= j <= n})
+
+
+def _cumulated(ranked: Ranked) -> Groups:
+    strongest = ranking(ranked.strengths, np.arange(len(ranked.units)))
+    groups = [ranked.units[strongest[:j]].any(axis=0) for j in _steps(len(strongest))]
+    return np.array(groups, dtype=bool).reshape(-1, ranked.n)
+
+
+def _flips(ranked: Ranked, full: Floats, found: Floats) -> dict[str, float]:
+    """Of a text whose explained output is not what the model says, there is nothing to flip."""
+    if len(full) < 3 or not full[2] or not len(ranked.units):
+        return {}
+    numbers = np.array(_steps(len(ranked.units)))
+    flipped = numbers[found[:, 2] < 0.5]
+    return {"causal_flips": float(flipped[0] / len(ranked.units)) if len(flipped) else 1.0}
+
+
 CURVES = Question(CURVE_METRICS, curve_groups, lambda ranked, full, found: curve(ranked, found).numbers())
 QUESTIONS = (
     CURVES,
@@ -123,6 +170,8 @@ QUESTIONS = (
     Question(("sensitivity_n", "infidelity"), _subsets, _sums),
     Question(("lds",), _ablations, _lds),
     Question(("monotonicity",), _rising, _monotone),
+    Question(("causal_pearson", "causal_spearman", "causal_top1", "causal_top3"), _one_by_one, _causal),
+    Question(("causal_flips",), _cumulated, _flips),
 )
 
 

@@ -153,6 +153,50 @@ class Probability(Wrapped):
 
 
 @dataclass(frozen=True)
+class Lead(Wrapped):
+    """How far one entry of the answer lies above the highest of the others, at the first position that is read."""
+
+    index: int
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """One."""
+        return ("lead over the others",)
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """Logits."""
+        return ("logit",)
+
+    @property
+    def rows(self) -> tuple[int, ...] | None:
+        """All of them."""
+        return None
+
+    def __call__(self, answer: Tensor) -> Tensor:
+        """Return (n, 1) leads of an answer (n, V) or (n, p, V)."""
+        return self._ahead(answer if answer.dim() == 2 else answer[:, 0])
+
+    def _ahead(self, entries: Tensor) -> Tensor:
+        others = torch.cat([entries[:, : self.index], entries[:, self.index + 1 :]], dim=-1)
+        return entries[:, self.index, None] - others.max(dim=-1, keepdim=True).values
+
+
+@dataclass(frozen=True)
+class Most(Lead):
+    """How far one output of the inner objective lies above the highest of its others."""
+
+    @property
+    def rows(self) -> tuple[int, ...] | None:
+        """Those of the inner objective."""
+        return self.inner.rows
+
+    def __call__(self, answer: Tensor) -> Tensor:
+        """Return (n, 1) leads."""
+        return self._ahead(self.inner(answer))
+
+
+@dataclass(frozen=True)
 class Hellinger(Plain):
     """‖√P − √P_x‖₂ / √2 of the softmax at the first position that is read, from 0 (the same) to 1. roots: (V,) √P_x of the full text."""
 

@@ -36,7 +36,9 @@ class Evaluation(Record):
     values: (columns, removals, metrics, texts), NaN where a metric has none. records: per column, one per text. seconds, gradients:
     (columns,) of computing the explanations. without, only: (columns, removals, texts, len(GRID)) p along the curves. skipped: texts that
     could not be explained, with the reason. measured: what p is, "probability", or the unit of F where there is none. Numbers of metrics
-    that no removal takes part in (`Metric.removes`) are repeated for every removal.
+    that no removal takes part in (`Metric.removes`) are repeated for every removal. favoured: (columns, removals) whether the removal is
+    made of what the explanation is made of (the same filling, or the same deletion), which flatters it; () where that is not known.
+    piece: what causal metrics replace at a time.
     """
 
     kind: Literal["evaluation"] = "evaluation"
@@ -52,6 +54,8 @@ class Evaluation(Record):
     seconds: Array
     gradients: Array
     skipped: tuple[str, ...] = ()
+    favoured: tuple[tuple[bool, ...], ...] = ()
+    piece: Literal["token", "word", "region"] = "word"
     measured: str = "probability"
     versions: dict[str, str] = Field(default_factory=dict)
 
@@ -66,6 +70,8 @@ class Evaluation(Record):
         for name, shape in shapes.items():
             if getattr(self, name).shape != shape:
                 raise ValueError(f"{name} has shape {getattr(self, name).shape}; for {c} columns and {n} texts it is {shape}")
+        if self.favoured and (len(self.favoured) != c or any(len(row) != r for row in self.favoured)):
+            raise ValueError(f"favoured has rows of {[len(row) for row in self.favoured]}; there are {c} columns and {r} removals")
         try:
             catalogue.check(self.metrics)
         except OptionError as error:

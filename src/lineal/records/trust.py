@@ -1,4 +1,4 @@
-"""The result of examining one explanation: five checks, each a question with its verdict. Knows nothing about torch or drawing."""
+"""The result of examining one explanation: its checks, each a question with its verdict. Knows nothing about torch or drawing."""
 
 from __future__ import annotations
 

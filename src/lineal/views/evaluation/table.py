@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from lineal.metrics.bootstrap import Interval
-from lineal.metrics.catalogue import CATALOGUE, HIGHER_IS_BETTER
+from lineal.metrics.catalogue import CATALOGUE, CAUSAL, HIGHER_IS_BETTER
 from lineal.records.evaluation import Evaluation
 from lineal.views.media.table import Table, escaped, piped
 from lineal.views.parts.cells import By
@@ -16,9 +16,12 @@ from lineal.views.parts.numbers import count, number, percent
 from lineal.views.parts.words import Piece, doubts
 from lineal.visible import one_line
 
+BEST = "↑ higher is better, ↓ lower is better; the best mean is bold, whether or not the others are significantly worse."
 COSTS, COST_HEADS = "Cost and sums", ("method", "gradients per text", "seconds per text", "median sum off by")
 WITHOUT = "none"
 """What stands in place of a removal for metrics that have none."""
+MARK = "†"
+FAVOURED = f"{MARK} favoured: the removal does what the explanation is made of, with the same filling or the same deletion."
 ROUNDING = 1e-12
 """A mean below this is zero and what rounding left of it."""
 
@@ -34,7 +37,7 @@ def evaluation_rows(found: Evaluation) -> list[dict[str, Any]]:
         for r, removal, i, metric in _measured(found):
             own = found.interval(c, r, i)
             row: dict[str, Any] = {"method": column.method, "baseline": column.baseline, "removal": removal, "metric": metric}
-            row |= {"mean": own.mean, "low": own.low, "high": own.high, "texts": own.n}
+            row |= {"mean": own.mean, "low": own.low, "high": own.high, "texts": own.n, "favoured": _favoured(found, c, r, metric)}
             if control is not None:
                 over = found.against(c, control, r, i)
                 row |= {"over_random": over.mean, "over_random_low": over.low, "over_random_high": over.high}
@@ -43,14 +46,14 @@ def evaluation_rows(found: Evaluation) -> list[dict[str, Any]]:
 
 
 def evaluation_markdown(found: Evaluation) -> str:
-    """Return a table per removal, one for what needs no removal, best value of each metric bold, and what the explanations cost."""
+    """Return a table per removal, one for what needs no removal, one per causal metric, best values bold, and what explanations cost."""
     n = found.values.shape[-1]
     p = "its probability" if found.measured == "probability" else f"F itself, in {found.measured}"
     lines = [f"# Faithfulness on {n} texts", ""]
     lines += [
         f"Model {_cell_text(found.model)}; explained: {_cell_text(found.target)}; p: {p}. Brackets: 95 % bootstrap interval over texts."
     ]
-    lines += ["↑ higher is better, ↓ lower is better; the best mean is bold, whether or not the others are significantly worse.", ""]
+    lines += [f"{BEST} {FAVOURED}" if _marks(found) else BEST, ""]
     for title, shown in _sections(found):
         lines += [f"## {_cell_text(title)}", "", *_piped(found, shown), ""]
     lines += [
@@ -96,20 +99,37 @@ def document(found: Evaluation) -> Document:
         reason=f"{one_line(open_.text[:60])}: {open_.stop.said(open_.model.dtype)}",
         blocks=(*tables, Block(COST_HEADS, _costs(found), COSTS)),
         notes=(
-            "↑ higher is better, ↓ lower is better; the best mean is bold, whether or not the others are significantly worse.",
+            BEST,
+            *((FAVOURED,) if _marks(found) else ()),
             *(f"Skipped: {one_line(reason)}" for reason in found.skipped),
         ),
         cautions=doubts(many[0]),
     )
 
 
-def _sections(found: Evaluation) -> list[tuple[str, list[tuple[int, str, int]]]]:
-    """Return (title, what it shows) per removal, and for what needs none. Shown: place among removals, metric, place among metrics."""
-    sections = []
-    for r, removal in enumerate((*found.removals, WITHOUT)):
-        if shown := [(place, metric, i) for place, name, i, metric in _measured(found) if name == removal]:
-            sections.append((f"Removal: {removal}" if r < len(found.removals) else "Without a removal", shown))
-    return sections
+Shown = tuple[str, int, str, int]
+"""A column of a table: its head, place among removals, metric, place among metrics."""
+
+
+def _sections(found: Evaluation) -> list[tuple[str, list[Shown]]]:
+    """Return (title, what it shows) per removal, for what needs none, and per causal metric, where every removal has a column."""
+    measured, sections = _measured(found), []
+    for removal in (*found.removals, WITHOUT):
+        shown = [(_titled(metric), r, metric, i) for r, name, i, metric in measured if name == removal and metric not in CAUSAL]
+        sections.append((f"Removal: {removal}" if removal != WITHOUT else "Without a removal", shown))
+    for causal in (metric for metric in found.metrics if metric in CAUSAL):
+        shown = [(name, r, metric, i) for r, name, i, metric in measured if metric == causal]
+        sections.append((f"When one {found.piece} at a time is replaced: {_titled(causal)}", shown))
+    return [(title, shown) for title, shown in sections if shown]
+
+
+def _favoured(found: Evaluation, column: int, removal: int, metric: str) -> bool:
+    return bool(found.favoured) and CATALOGUE[metric].removes and found.favoured[column][removal]
+
+
+def _marks(found: Evaluation) -> bool:
+    """Whether a number of the tables is marked."""
+    return any(_favoured(found, c, r, metric) for c in range(len(found.columns)) for r, _, _, metric in _measured(found))
 
 
 def _costs(found: Evaluation) -> list[tuple[str, ...]]:
@@ -122,28 +142,30 @@ def _costs(found: Evaluation) -> list[tuple[str, ...]]:
     return rows
 
 
-def _grid(found: Evaluation, shown: list[tuple[int, str, int]]) -> list[tuple[str, list[tuple[Interval, bool]]]]:
-    """Return per column its name and, per metric, the interval and whether it is the best."""
-    table = [[found.interval(c, r, i) for r, _, i in shown] for c in range(len(found.columns))]
-    best = [_best([row[j].mean for row in table], HIGHER_IS_BETTER[metric]) for j, (_, metric, _) in enumerate(shown)]
+def _grid(found: Evaluation, shown: list[Shown]) -> list[tuple[str, list[tuple[Interval, bool, str]]]]:
+    """Return per explanation its name and, per column of the table, the interval, whether it is the best, and a mark where favoured."""
+    table = [[found.interval(c, r, i) for _, r, _, i in shown] for c in range(len(found.columns))]
+    best = [_best([row[j].mean for row in table], HIGHER_IS_BETTER[metric]) for j, (_, _, metric, _) in enumerate(shown)]
+    marks = [[f" {MARK}" * _favoured(found, c, r, metric) for _, r, metric, _ in shown] for c in range(len(found.columns))]
     return [
-        (column.name, [(own, c == best[j]) for j, own in enumerate(table[c])])
+        (column.name, [(own, c == best[j], marks[c][j]) for j, own in enumerate(table[c])])
         for column, c in zip(found.columns, range(len(table)), strict=True)
     ]
 
 
-def _block(found: Evaluation, title: str, shown: list[tuple[int, str, int]]) -> Block:
+def _block(found: Evaluation, title: str, shown: list[Shown]) -> Block:
     rows = [
-        [one_line(name), *(Piece(_spelled(own), "name") if best else _spelled(own) for own, best in cells)]
+        [one_line(name), *(Piece(_spelled(own) + mark, "name") if best else _spelled(own) + mark for own, best, mark in cells)]
         for name, cells in _grid(found, shown)
     ]
-    return Block(("method", *(_titled(metric) for _, metric, _ in shown)), rows, one_line(title))
+    return Block(("method", *(one_line(head) for head, *_ in shown)), rows, one_line(title))
 
 
-def _piped(found: Evaluation, shown: list[tuple[int, str, int]]) -> list[str]:
-    """Return a Markdown table of some metrics."""
-    heads = [piped(["method", *(_titled(metric) for _, metric, _ in shown)]), "|---|" + "---|" * len(shown)]
-    return [*heads, *(piped([_cell_text(name), *(_cell(own, best) for own, best in cells)]) for name, cells in _grid(found, shown))]
+def _piped(found: Evaluation, shown: list[Shown]) -> list[str]:
+    """Return a Markdown table of some columns."""
+    heads = (head if head == _titled(metric) else _cell_text(head) for head, _, metric, _ in shown)  # a removal may be named anything
+    rows = [piped([_cell_text(name), *(_cell(own, best) + mark for own, best, mark in cells)]) for name, cells in _grid(found, shown)]
+    return [piped(["method", *heads]), "|---|" + "---|" * len(shown), *rows]
 
 
 def _cell_text(text: str) -> str:
