@@ -371,6 +371,43 @@ def test_callers_interleave() -> None:
     assert max(runs[1:-1]) <= 10, order
 
 
+@pytest.mark.parametrize("options", [{}, {"num_beams": 2}, {"stopping_criteria": [lambda ids, scores: torch.zeros(len(ids), dtype=bool)]}])
+def test_a_generation_lets_others_in_between_two_tokens(options: dict[str, Any], one: Models) -> None:
+    """Two threads generate with one model: neither waits for the other's last token, and both get what they get alone."""
+    before, order, model = state_of(one), list[int](), one.decoder
+
+    def generate(prompt: str) -> tuple[int, ...]:
+        return model.generate(model.encode([prompt]), max_new_tokens=12, min_new_tokens=12, **options)
+
+    lists = [[partial(generate, prompt)] for prompt in PROMPTS]
+    expected = [alone(calls) for calls in lists]
+    handle = model.module.register_forward_pre_hook(lambda *_: order.append(threading.get_ident()))
+    try:
+        found = together(*lists)
+    finally:
+        handle.remove()
+    assert found == expected
+    assert len(found[0][0]) == 12
+    assert len([list(group) for _, group in itertools.groupby(order)]) > 6, order
+    assert state_of(one) == before
+
+
+def test_a_generation_that_is_interrupted_between_two_tokens_leaves_everything_as_it_was(one: Models) -> None:
+    before, model = state_of(one), one.decoder
+    module = model.module.train()
+
+    def stop(ids: Any, scores: Any) -> Any:
+        assert not module.training, "the lease is held while the criteria are asked"
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        model.generate(model.encode([PROMPTS[0]]), max_new_tokens=4, stopping_criteria=[stop])
+    assert module.training
+    module.eval()
+    assert state_of(one) == before
+    assert together([lambda: _enter(module)]) == [[True]], "nobody is kept out"
+
+
 def test_a_lease_may_be_entered_again_and_comes_with_the_model(one: Models) -> None:
     module = one.decoder.module.train()
     with one.decoder.lease(), one.decoder.lease(recompute=True):  # type: ignore[attr-defined]

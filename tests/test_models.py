@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
+from transformers.utils import logging
 
 import lineal
 from lineal import targets
@@ -19,9 +24,10 @@ from lineal.models.base import Around
 from lineal.models.card import fingerprint
 from lineal.models.causal import CausalLM
 from lineal.models.checks import check_fidelity
+from lineal.models.forward import answer
 from lineal.verbs.options import Options
 from lineal.verbs.session import Session
-from tests import tiny
+from tests import families, tiny, tiny_lm
 from tests.fakes import FakeModel, smooth
 from tests.honest import assert_keeps_its_word
 
@@ -284,3 +290,66 @@ def test_a_model_of_ones_own_inherits_what_it_does_not_say() -> None:
     assert (around.module, around.card, around.device, around.vocabulary) == (fake.module, fake.card, fake.device, fake.vocabulary)
     with pytest.raises(OptionError, match="cannot explain a SimpleNamespace"):
         lineal.load(SimpleNamespace(card=fake.card, encode=fake.encode, embed=fake.embed, run=fake.run, read=fake.read))
+
+
+def mixture(dtype: torch.dtype) -> tuple[Any, Any]:
+    """Return a live Mixtral, two of four experts for each token, and its tokenizer."""
+    settings = families.ROTARY | {"num_local_experts": 4, "num_experts_per_tok": 2}
+    return families.Family("Mixtral", "MixtralConfig", settings, ("causal",), "decoder-bos").build("causal", dtype)
+
+
+def test_a_mixture_of_experts_runs_in_float64(tmp_path: Path) -> None:
+    """PyTorch has the product of all experts in one go up to float32 only; one after the other they are the same model."""
+    module, tokenizer = mixture(torch.float32)
+    module.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    encoded = lineal.load(module, tokenizer).encode([TEXT])
+    answers = {}
+    for dtype in ("float32", "float64"):
+        model = lineal.load(tmp_path, dtype=dtype)
+        answers[dtype] = answer(model, encoded, (len(encoded) - 1,))
+        assert answers[dtype].dtype is getattr(torch, dtype)
+    torch.testing.assert_close(answers["float32"].double(), answers["float64"], atol=FLOAT32, rtol=FLOAT32)
+    record = lineal.explain(model, TEXT, rule="gauss:4")
+    assert np.isfinite(record.scores).all()
+
+
+def test_a_live_mixture_in_float64_says_what_to_do_and_then_runs() -> None:
+    module, tokenizer = mixture(torch.float64)
+    module.set_experts_implementation("grouped_mm")
+    with pytest.raises(ModelError, match=r"grouped_mm.*set_experts_implementation\(\"eager\"\)"):
+        lineal.load(module, tokenizer)
+    assert module.get_experts_implementation() == {"": "grouped_mm"}, "the caller's model is as it was"
+    module.set_experts_implementation("eager")
+    assert np.isfinite(lineal.explain(lineal.load(module, tokenizer), TEXT, rule="gauss:4").scores).all()
+
+
+def test_models_that_several_threads_load_at_once_are_whole(tmp_path: Path) -> None:
+    """transformers sets the default precision of the whole process while it builds a model."""
+    wanted = tiny_lm.llama(torch.float32)
+    wanted.module.save_pretrained(tmp_path)
+    wanted.tokenizer.save_pretrained(tmp_path)
+    dtypes = (torch.float32, torch.float64, torch.bfloat16, torch.float64)
+    before, bars = torch.get_default_dtype(), logging.is_progress_bar_enabled()
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        for _ in range(3):
+            gate = threading.Barrier(len(dtypes))
+
+            def loaded(dtype: torch.dtype, gate: threading.Barrier = gate) -> Any:
+                gate.wait()
+                return lineal.load(tmp_path, dtype=dtype)
+
+            with ThreadPoolExecutor(len(dtypes)) as pool:
+                models = list(pool.map(loaded, dtypes))
+            for model, dtype in zip(models, dtypes, strict=True):
+                for name, weight in wanted.module.state_dict().items():
+                    found = model.module.state_dict()[name]
+                    assert found.dtype is dtype
+                    assert torch.equal(found, weight.to(dtype)), name
+            assert torch.get_default_dtype() is before
+            assert logging.is_progress_bar_enabled() is bars
+    finally:
+        sys.setswitchinterval(interval)
+        torch.set_default_dtype(before)

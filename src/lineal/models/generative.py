@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -14,7 +14,7 @@ from torch import Tensor
 from lineal.errors import InputError, OptionError, TooLongError
 from lineal.models.base import Adapter
 from lineal.models.encoded import Encoded, check_characters, model_limit
-from lineal.models.lease import lease, turn, untouched
+from lineal.models.lease import stepwise, turn, untouched
 from lineal.records.attribution import Role
 
 
@@ -58,7 +58,8 @@ class Generative(Adapter):
     def generate(self, encoded: Encoded, **options: Any) -> tuple[int, ...]:
         """Return the ids that the model itself generates after the prompt, by `generate` of transformers; greedy unless asked otherwise.
 
-        The end-of-sequence token is part of the answer when the model says it: it was a choice too.
+        The end-of-sequence token is part of the answer when the model says it: it was a choice too. Other threads have their turns between
+        two tokens; a choice by chance (do_sample) draws from PyTorch's generator, which they all share.
         Raises OptionError for an option `generate` does not know, TooLongError when the prompt leaves no room.
         """
         self.room(encoded, 1)
@@ -67,7 +68,8 @@ class Generative(Adapter):
         if "stop_strings" in settings:
             settings["tokenizer"] = self.tokenizer
         try:
-            with lease(self.module), torch.no_grad():
+            with stepwise(self.module) as let_others, torch.no_grad():
+                settings["stopping_criteria"] = _also(settings.get("stopping_criteria"), let_others)
                 out: Tensor = self.module.generate(**inputs, **settings, num_return_sequences=1, return_dict_in_generate=False)
         except (TypeError, ValueError) as error:
             raise OptionError(f"generate refuses its options: {str(error).splitlines()[0]}") from error
@@ -159,6 +161,18 @@ class Generative(Adapter):
         configured = self.module.generation_config.eos_token_id
         eos = configured[0] if isinstance(configured, list) else configured
         return next((token for token in (self.tokenizer.pad_token_id, eos, self.tokenizer.eos_token_id) if token is not None), None)
+
+
+def _also(given: Any, step: Callable[[], None]) -> Any:
+    """Return criteria of `generate` with one more, which takes a step after every token and never stops."""
+    from transformers import StoppingCriteriaList
+
+    def stepped(ids: Tensor, scores: Any, **_: Any) -> Tensor:
+        step()
+        return torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
+
+    several = [] if given is None else list(given) if isinstance(given, Iterable) else [given]
+    return StoppingCriteriaList([*several, stepped])
 
 
 def _continued(feature: Tensor, ids: Sequence[int] | None, count: int) -> Tensor:

@@ -110,6 +110,19 @@ def lease(module: nn.Module, recompute: bool = False) -> Iterator[None]:
             _to_its_end(restore)
 
 
+@contextmanager
+def stepwise(module: nn.Module) -> Iterator[Callable[[], None]]:
+    """Have a lease for something that takes many steps. Gives what lets others in between two of them, and waits for its turn again."""
+    with ExitStack() as held:
+        held.enter_context(lease(module))
+
+        def let_others() -> None:
+            held.close()
+            held.enter_context(lease(module))
+
+        yield let_others
+
+
 _FLAGS = ("gradient_checkpointing", "_gradient_checkpointing_func")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -54,6 +55,10 @@ AUTO = {
     "MTModel": "seq2seq",
 }
 """How the classes of transformers are named, and the kind of adapter that serves each; `AutoModel` + the first name of a kind loads it."""
+
+_one_at_a_time = threading.RLock()
+"""While transformers builds a model, PyTorch's default precision, the drawing of weights and the progress bars are as it wants them, for
+the whole process."""
 
 GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
@@ -140,7 +145,8 @@ def load(
     device = None if device is None else _usable(device)
     large = _large(device_map, load_in_4bit, load_in_8bit, _dtype(dtype), device or _best_device())
     if isinstance(model, (str, Path)):
-        loaded = _named(str(model), task, device or _best_device(), _dtype(dtype) or torch.float32, revision, trust_remote_code, large)
+        with _one_at_a_time:
+            loaded = _named(str(model), task, device or _best_device(), _dtype(dtype) or torch.float32, revision, trust_remote_code, large)
         return _complete(loaded, str(model), allow_missing)
     if large:
         raise OptionError("device_map, load_in_4bit and load_in_8bit are for loading by name; a live model stays as it is")
@@ -204,6 +210,8 @@ def _named(
         auto = getattr(transformers, "AutoModel" + next(ending for ending, served in AUTO.items() if served == kind))
         module, found = auto.from_pretrained(source, **{"dtype": dtype, **large}, **options, output_loading_info=True)
         module = keep_gradients(module) if large else module.to(device)
+        if _grouped(module):
+            module.set_experts_implementation("eager")
         tokenizer = transformers.AutoTokenizer.from_pretrained(source, **options)
         return _lacking(_adapter(kind, module, tokenizer, name, revision), found["missing_keys"])
 
@@ -271,7 +279,18 @@ def _live(model: Any, tokenizer: Any, task: str | None, device: Any, dtype: torc
     return _adapter(kind, _unpacked(model), tokenizer, name, revision)
 
 
+def _grouped(module: Any) -> bool:
+    """Whether a mixture multiplies all of its experts in one product, which PyTorch does not have in float64."""
+    chosen: dict[str, str | None] = getattr(module, "get_experts_implementation", dict)()
+    return "grouped_mm" in chosen.values() and module.dtype is torch.float64
+
+
 def _adapter(kind: str, module: Any, tokenizer: Any, name: str, revision: str | None) -> TextModel:
+    if _grouped(module):
+        raise ModelError(
+            f"{name} is a mixture of experts in float64, and PyTorch multiplies experts together (grouped_mm) in float32 and below only: "
+            'call model.set_experts_implementation("eager") first, or load it by name, where this is done'
+        )
     if kind == "classifier":
         return SequenceClassifier(module, tokenizer, name, revision)
     if kind == "causal":
