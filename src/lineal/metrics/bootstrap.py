@@ -31,5 +31,5 @@ def interval(values: Floats, draws: int = 2000, seed: int = 0) -> Interval:
 
 
 def difference(values: Floats, control: Floats, draws: int = 2000, seed: int = 0) -> Interval:
-    """Return the interval of the mean paired difference values − control, over texts where both are known."""
+    """Return the interval of the mean paired difference values − control, each (n,), over texts where both are known."""
     return interval(values - control, draws, seed)

@@ -57,7 +57,7 @@ class Curve:
         }
 
     def area(self, row: Floats) -> float:
-        """Return the normalised area under a row over the share of tokens."""
+        """Return the normalised area under a row, (c,), over the share of tokens."""
         full, none = float(self.without[0]), float(self.without[-1])
         if abs(full - none) < LEAST:
             return float("nan")
@@ -75,7 +75,7 @@ def counts(n: int) -> tuple[int, ...]:
 
 
 def ranking(scores: Floats, candidates: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the candidates, highest signed score first; ties in text order."""
+    """Return the candidates, (c,) places in scores (n,), highest signed score first; ties in text order."""
     return candidates[np.argsort(-scores[candidates], kind="stable")]
 
 

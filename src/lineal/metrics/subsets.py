@@ -31,8 +31,9 @@ def sensitivity_n(scores: Floats, groups: Groups, drops: Floats) -> float:
 def infidelity(scores: Floats, groups: Groups, drops: Floats, normalised: bool = True) -> float:
     """Return the mean of (β Σ_{i ∈ S} score_i − (F(x) − F(x without S)))² (Yeh et al., NeurIPS 2019).
 
-    The perturbation is the removal itself, so the score of a group stands for perturbation · gradient. normalised: β is the best factor,
-    which makes methods of different scale comparable, and the result is divided by the mean squared drop: 0 is perfect, 1 no better than 0.
+    scores: (n,). groups: (m, n). drops: (m,). The perturbation is the removal itself, so the score of a group stands for perturbation ·
+    gradient. normalised: β is the best factor, which makes methods of different scale comparable, and the result is divided by the mean
+    squared drop: 0 is perfect, 1 no better than 0.
     """
     predicted = groups @ scores
     if not normalised:

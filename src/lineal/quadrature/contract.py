@@ -8,7 +8,8 @@ evaluates them (together with the points of many other schedules) and *tells* it
         schedule.tell(*evaluate(ask))
     integral = schedule.integral()
 
-Shapes: m points, k outputs, t tokens. Everything is float64. An array's shape stands beside its type, `Annotated[Floats, "k t"]`.
+Shapes: m points, k outputs, t tokens. Everything is float64. An array's shape stands beside its type, `Annotated[Floats, "k t"]`, as
+jaxtyping writes it.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ class Choices(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
     names: tuple[str, ...]
-    log_probs: Annotated[Array, "m C"]
+    log_probs: Annotated[Array, "ends C"]
     picked: int
     gold: int | None = None
     mean: bool = False
@@ -82,22 +82,22 @@ class Choices(BaseModel):
 
     @property
     def log_prob(self) -> NDArray[np.float64]:
-        """Logarithms of the options' probabilities over everything the model may say."""
+        """(2, C) logarithms of the options' probabilities over everything the model may say."""
         return _ends(self.log_probs)
 
     @property
     def prob(self) -> NDArray[np.float64]:
-        """The options' probabilities over everything the model may say."""
+        """(2, C) the options' probabilities over everything the model may say."""
         return _ends(np.exp(self.log_probs))
 
     @property
     def share(self) -> NDArray[np.float64]:
-        """The options' probabilities over the options: they sum to 1."""
+        """(2, C) the options' probabilities over the options: they sum to 1."""
         return _ends(np.exp(self.log_probs - np.logaddexp.reduce(self.log_probs, axis=1, keepdims=True)))
 
     @property
     def log_odds(self) -> NDArray[np.float64]:
-        """Of each option against all the others together."""
+        """(2, C) of each option against all the others together."""
         others = [np.logaddexp.reduce(np.delete(self.log_probs, i, axis=1), axis=1) for i in range(len(self.names))]
         return _ends(self.log_probs - np.stack(others, axis=1))
 
@@ -112,7 +112,7 @@ class Answers(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
     names: tuple[str, ...]
-    probs: Annotated[Array, "m C"]
+    probs: Annotated[Array, "ends C"]
     exclusive: bool = True
 
     @model_validator(mode="after")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import ConfigDict, Field, model_validator
@@ -47,12 +47,12 @@ class Evaluation(Record):
     columns: tuple[Column, ...]
     removals: tuple[str, ...]
     metrics: tuple[str, ...]
-    values: Array
-    without: Array
-    only: Array
+    values: Annotated[Array, "columns removals metrics texts"]
+    without: Annotated[Array, "columns removals texts shares"]
+    only: Annotated[Array, "columns removals texts shares"]
     records: tuple[tuple[Attribution, ...], ...]
-    seconds: Array
-    gradients: Array
+    seconds: Annotated[Array, "columns"]
+    gradients: Annotated[Array, "columns"]
     skipped: tuple[str, ...] = ()
     favoured: tuple[tuple[bool, ...], ...] = ()
     piece: Literal["token", "word", "region"] = "word"

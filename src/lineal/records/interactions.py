@@ -7,7 +7,7 @@ Aggregation sums, so both equations hold for words as they do for tokens.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import model_validator
@@ -28,7 +28,7 @@ class Interactions(Record):
 
     kind: Literal["interactions"] = "interactions"
     attribution: Attribution
-    matrix: Array
+    matrix: Annotated[Array, "t t"]
     error: Number
     stop: Reason
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -93,7 +93,7 @@ class PairAttribution(Record):
       that lies in the directions of the two baselines: what both texts have in common with texts that say nothing.
     - decomposition "four": matrix[i, j] = t_i · t_j, row_terms[i] = t_i · ê(r_b), column_terms[j] = ê(r_a) · t_j, bias = ê(r_a) · ê(r_b).
 
-    What belongs to the other decomposition is exactly 0.
+    What belongs to the other decomposition is exactly 0. matrix: (t_a, t_b). row_terms: (t_a,). column_terms: (t_b,).
 
     similarity: ê(a) · ê(b), the model's own. unit: "cosine" or "dot". error: bound on the L1 distance of all terms together to the exact
     ones, and on |residual|, from the errors of the token vectors by Cauchy-Schwarz: pessimistic, and an estimate, not a proof.
@@ -114,9 +114,9 @@ class PairAttribution(Record):
     level: Literal["token", "word"] = "token"
     decomposition: Decomposition
     shared: Number
-    matrix: Array
-    row_terms: Array
-    column_terms: Array
+    matrix: Annotated[Array, "t_a t_b"]
+    row_terms: Annotated[Array, "t_a"]
+    column_terms: Annotated[Array, "t_b"]
     bias: Number
     similarity: Number
     unit: Literal["cosine", "dot"]
