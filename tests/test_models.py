@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import transformers
 from torch import nn
 from transformers.utils import logging
 
@@ -24,6 +26,7 @@ from lineal.models.base import Around
 from lineal.models.card import fingerprint
 from lineal.models.causal import CausalLM
 from lineal.models.checks import check_fidelity
+from lineal.models.encoded import tokenise
 from lineal.models.forward import answer
 from lineal.verbs.options import Options
 from lineal.verbs.session import Session
@@ -189,6 +192,72 @@ def test_texts_that_are_too_long_are_named_or_cut() -> None:
     assert len(record.tokens) == 8
     assert TEXT[: record.read[0]] == "the tepid movie was a glorious"
     assert record.notes == ("The text was cut from 10 to 8 tokens: its last 6 characters were not read.",)
+
+
+HUGE = "the tepid movie was a glorious mess. " * 30_000  # more than a million characters
+
+
+def counted(tokenizer: Any, seen: list[int]) -> Any:
+    """Return the tokenizer, noting how many characters each call of it reads."""
+
+    class Counted(type(tokenizer)):  # type: ignore[misc]
+        def __call__(self, *texts: Any, **options: Any) -> Any:
+            seen.append(sum(map(len, texts)))
+            return super().__call__(*texts, **options)
+
+    tokenizer.__class__ = Counted
+    return tokenizer
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [(HUGE,), ("is it a good film?", HUGE), (HUGE, "is it a good film?"), (HUGE, HUGE)],
+    ids=["alone", "second", "first", "both"],
+)
+def test_of_a_huge_text_only_the_beginning_is_tokenised(texts: tuple[str, ...]) -> None:
+    seen: list[int] = []
+    limit, few = 24, tuple(text[:700] for text in texts)
+    names = ("input_ids", "attention_mask", "token_type_ids")
+    short = tokenise(tiny.tokenizer(limit=limit), few, limit, True, names)
+    found = tokenise(counted(tiny.tokenizer(limit=limit), seen), texts, limit, True, names)
+    assert sum(seen) < 4 * 64 * limit * len(texts)
+    assert (found.ids, found.offsets, found.segments, found.read) == (short.ids, short.offsets, short.segments, short.read)
+    assert found.texts == texts
+    lost = sum(len(text) - end for text, end in zip(texts, found.read, strict=True))
+    assert re.fullmatch(
+        rf"The text was cut from more than \d+ to {limit} tokens: its last {lost} characters were not read.", found.notes[0]
+    )
+    with pytest.raises(TooLongError, match=rf"the text has more than \d+ tokens, the model reads {limit}"):
+        tokenise(tiny.tokenizer(limit=limit), texts, limit, False, names)
+
+
+@pytest.mark.parametrize(
+    "text", [" " * 100_000 + TEXT, "x" * 100_000 + " " + TEXT, TEXT + "\n" * 100_000], ids=["space", "one word", "end"]
+)
+def test_few_tokens_of_many_characters_are_all_read(text: str) -> None:
+    """One token may have any number of characters: an unknown word, or white space that is none."""
+    tokenizer = tiny.tokenizer(limit=16)
+    found = tokenise(tokenizer, (text,), 16, False, ("input_ids",))
+    assert found.ids == tokenizer(text)["input_ids"]
+    assert found.read == (len(text),)
+    assert not found.notes
+
+
+def test_characters_that_were_not_read_are_not_counted_among_those_that_cannot_be_read() -> None:
+    found = tokenise(tiny.tokenizer(limit=6), ("a 货 film " + TEXT * 3,), 6, True, ("input_ids",))
+    assert found.read[0] < 20
+    read = sum(not char.isspace() for char in found.texts[0][: found.read[0]])
+    assert f"cannot read 1 of {read} characters" in found.warnings[0]
+
+
+def test_an_encoder_reads_the_beginning_of_a_huge_text_as_its_pipeline_does() -> None:
+    torch.manual_seed(0)
+    network = transformers.BertModel(transformers.BertConfig(**tiny.SIZES))
+    seen: list[int] = []
+    model = lineal.load(families.pooled(network, counted(tiny.tokenizer(limit=24), seen)))
+    found = model.encode((HUGE,), truncate=True)
+    assert found.ids == model.encode((HUGE[:700],), truncate=True).ids
+    assert max(seen) < 64 * 24 + 1
 
 
 def test_a_pair_has_two_segments_and_both_get_scores() -> None:

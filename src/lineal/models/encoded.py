@@ -16,6 +16,9 @@ from lineal.errors import InputError, OptionError, TooLongError, listing
 from lineal.models.lease import untouched
 from lineal.records.attribution import Role
 
+CHARACTERS = 64
+"""Of a text that is longer than so many characters per token the model reads, a part is looked at first."""
+
 
 @dataclass(frozen=True)
 class Region:
@@ -94,25 +97,57 @@ def tokenise(
         check_characters(text)
     if not getattr(tokenizer, "is_fast", False):
         raise OptionError(f"{type(tokenizer).__name__} is a slow tokenizer without character offsets; load the fast version of it")
+    heads = readable(tokenizer, texts, limit)
     with untouched(tokenizer):
-        return _tokenise(tokenizer, tuple(texts), limit, truncate, names, add_special)
+        return _tokenise(tokenizer, tuple(texts), heads, limit, truncate, names, add_special)
+
+
+def readable(tokenizer: Any, texts: Sequence[str], limit: int | None) -> tuple[str, ...]:
+    """Return as much of each text as decides which tokens a model with this limit reads: all of it, unless it is far longer.
+
+    Of a text beyond `CHARACTERS` per token, a beginning of at least twice as many tokens as are read, which ends at white space where there
+    is any: what follows cannot change the tokens before. So a text of any length costs what the limit costs.
+    """
+    room = None if limit is None else CHARACTERS * limit
+    while room is not None and any(len(text) > room for text in texts):
+        heads = tuple(_head(text, room) for text in texts)
+        with untouched(tokenizer):
+            counts = [len(tokenizer(head, add_special_tokens=False, verbose=False)["input_ids"]) for head in heads]
+        if all(count >= 2 * limit or head == text for count, head, text in zip(counts, heads, texts, strict=True)):  # type: ignore[operator]
+            return heads
+        room *= 4
+    return tuple(texts)
+
+
+def _head(text: str, room: int) -> str:
+    """Return at most `room` characters of a text, whole words where white space is found in their last quarter."""
+    if len(text) <= room:
+        return text
+    last = max((text.rfind(space, room * 3 // 4, room) for space in " \n\t"), default=-1)
+    return text[: last if last > 0 else room]
 
 
 def _tokenise(
-    tokenizer: Any, texts: tuple[str, ...], limit: int | None, truncate: bool, names: Sequence[str], add_special: bool
+    tokenizer: Any,
+    texts: tuple[str, ...],
+    heads: tuple[str, ...],
+    limit: int | None,
+    truncate: bool,
+    names: Sequence[str],
+    add_special: bool,
 ) -> Encoded:
     asked = {"return_offsets_mapping": True, "return_special_tokens_mask": True, "add_special_tokens": add_special, "verbose": False}
-    full = tokenizer(*texts, **asked)
-    length = len(full["input_ids"])
-    batch = full
-    if limit is not None and length > limit:
-        if not truncate:
-            raise TooLongError(f"the text has {length} tokens, the model reads {limit}; shorten it or pass truncate=True")
-        batch = tokenizer(*texts, **asked, truncation=True, max_length=limit)
-    return _encoded(tokenizer, batch, texts, length, names)
+    batch = tokenizer(*heads, **asked)
+    length = len(batch["input_ids"])
+    stated = f"{'' if heads == texts else 'more than '}{length}"
+    if limit is None or length <= limit:
+        return _encoded(tokenizer, batch, texts, names)
+    if not truncate:
+        raise TooLongError(f"the text has {stated} tokens, the model reads {limit}; shorten it or pass truncate=True")
+    return _encoded(tokenizer, tokenizer(*heads, **asked, truncation=True, max_length=limit), texts, names, stated)
 
 
-def _encoded(tokenizer: Any, batch: Any, texts: tuple[str, ...], full_length: int, names: Sequence[str]) -> Encoded:
+def _encoded(tokenizer: Any, batch: Any, texts: tuple[str, ...], names: Sequence[str], cut_from: str | None = None) -> Encoded:
     ids = batch["input_ids"]
     segments = [-1 if s is None else int(s) for s in batch.sequence_ids(0)]
     offsets = [(0, 0) if s < 0 else (int(a), int(b)) for s, (a, b) in zip(segments, batch["offset_mapping"], strict=True)]
@@ -123,13 +158,13 @@ def _encoded(tokenizer: Any, batch: Any, texts: tuple[str, ...], full_length: in
     if all(special):
         raise InputError(f"the text {texts[0][:40]!r} has no token but special ones: there is nothing to attribute anything to")
     read = tuple(
-        len(text) if len(ids) == full_length else max((b for (_, b), s in zip(offsets, segments, strict=True) if s == j), default=0)
+        len(text) if cut_from is None else max((b for (_, b), s in zip(offsets, segments, strict=True) if s == j), default=0)
         for j, text in enumerate(texts)
     )
     notes: tuple[str, ...] = ()
-    if len(ids) < full_length:
+    if cut_from is not None:
         lost = sum(len(text) - end for text, end in zip(texts, read, strict=True))
-        notes = (f"The text was cut from {full_length} to {len(ids)} tokens: its last {lost} characters were not read.",)
+        notes = (f"The text was cut from {cut_from} to {len(ids)} tokens: its last {lost} characters were not read.",)
     return Encoded(
         texts=texts,
         features={name: torch.tensor(batch[name]) for name in names if name in batch},
@@ -140,7 +175,7 @@ def _encoded(tokenizer: Any, batch: Any, texts: tuple[str, ...], full_length: in
         roles=tuple("special" if flag else "content" for flag in special),
         read=read,
         notes=notes,
-        warnings=_unknown(tokenizer, ids, texts, segments, offsets, special),
+        warnings=_unknown(tokenizer, ids, [text[:end] for text, end in zip(texts, read, strict=True)], segments, offsets, special),
     )
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from lineal.errors import FidelityError, OptionError, listing
 from lineal.models.base import Adapter, entered, feature_names
 from lineal.models.card import card
-from lineal.models.encoded import Encoded, model_limit, tokenise
+from lineal.models.encoded import Encoded, model_limit, readable, tokenise
 from lineal.models.lease import untouched
 
 ROUTE_PROMPTS = {"query": ("query",), "document": ("document", "passage", "corpus")}
@@ -66,8 +66,9 @@ class SentenceEncoder(Adapter):
         if self.prompt:
             encoded = _held(tokenise(self.tokenizer, (self.prompt + texts[0],), limit, truncate, names), self.prompt)
         route = {} if self.route is None else {"task": self.route}
+        heads = readable(self.tokenizer, texts, limit)
         with untouched(self.tokenizer):
-            own = self.module.preprocess(list(texts), prompt=self.prompt or None, **route)["input_ids"][0].tolist()
+            own = self.module.preprocess(list(heads), prompt=self.prompt or None, **route)["input_ids"][0].tolist()
         if own != encoded.ids:
             raise FidelityError(
                 f"{self.card.name} itself reads {len(own)} tokens where its tokenizer gives {len(encoded)}: it rewrites texts "
