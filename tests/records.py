@@ -11,6 +11,7 @@ import numpy as np
 
 from lineal.quadrature.contract import Stop
 from lineal.records.attribution import Attribution, ModelCard, Role
+from lineal.records.pair import PairAttribution, Side
 
 HOSTILE = "</script><img src=x onerror=alert(1)> & \x1b[31mred\x1b[0m \u2028 ${1} {{ 7*7 }} [bold]markup[/bold] <!-- end"
 STOCK = re.findall(
@@ -206,3 +207,42 @@ def _prose(n: int) -> str:
         words[i] += ".\n\n" if i % 84 == 83 else "."
     text = " ".join(words).replace("\n\n ", "\n\n")
     return re.sub(r"(^|[.]\s+)(\w)", lambda m: m[1] + m[2].upper(), text)
+
+
+def pair_side(text: str, stop: Stop = Stop.CONVERGED) -> Side:
+    """One text, a token per piece without blanks, between two special tokens."""
+    spans = [match.span() for match in re.finditer(r"\S+", text)]
+    t = len(spans)
+    return Side(
+        text=text,
+        tokens=("[CLS]", *(text[a:b] for a, b in spans), "[SEP]"),
+        offsets=((0, 0), *spans, (0, 0)),
+        word_ids=(None, *range(t), None),
+        roles=("special", *["content"] * t, "special"),
+        read=len(text),
+        baseline="mask",
+        evaluations=25,
+        passes=t,
+        mode="forward",
+        stop=stop,
+    )
+
+
+def pair_record(
+    a: str = "a dog chews a stick", b: str = "the puppy gnaws wood", stop: Stop = Stop.CONVERGED, four: bool = False, **changes: Any
+) -> PairAttribution:
+    """A made-up pair whose parts add up, with one negative cell; in two parts, or in four."""
+    left, right = pair_side(a, stop), pair_side(b)
+    matrix = np.zeros((len(left.tokens), len(right.tokens)))
+    matrix[1:-1, 1:-1] = np.linspace(-0.05, 0.2, (len(left.tokens) - 2) * (len(right.tokens) - 2)).reshape(len(left.tokens) - 2, -1)
+    rows, columns = np.zeros(len(left.tokens)), np.zeros(len(right.tokens))
+    if four:
+        rows[1:-1], columns[1:-1] = -0.02, 0.01
+    total = 0.3 + matrix.sum() + rows.sum() + columns.sum()
+    fields: dict[str, Any] = {
+        "a": left, "b": right, "matrix": matrix, "row_terms": rows, "column_terms": columns, "similarity": total - 0.001,
+        "decomposition": "four" if four else "projected", "shared": 0.0 if four else 0.3, "bias": 0.3 if four else 0.0,
+        "unit": "cosine", "error": 0.01, "scale": 2.0, "tol": 0.01, "rule": "adaptive",
+        "model": ModelCard(name="tiny", architecture="BertModel", kind="encoder"),
+    }  # fmt: skip
+    return PairAttribution(**(fields | changes))

@@ -102,7 +102,7 @@ def test_the_hub_needs_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 
     monkeypatch.setitem(sys.modules, "datasets", None)
-    with pytest.raises(MissingExtraError, match="extra 'data'"):
+    with pytest.raises(MissingExtraError, match="extra 'hub'"):
         liar.from_datasets()
 
 

@@ -11,57 +11,18 @@ import numpy as np
 import pytest
 
 from lineal.quadrature.contract import Stop
-from lineal.records.attribution import ModelCard
-from lineal.records.pair import Matches, PairAttribution, Side
+from lineal.records.pair import Matches, PairAttribution
 from lineal.views import matches_page, pair_page, plot_alignment, plot_pair, render_matches, render_pair, save_plot
 from lineal.views.pair.terminal import to_text
 from lineal.views.parts.grid import MOST_WORDS, grid
 from lineal.views.parts.tinted import tinted
+from tests.records import pair_record
 
 HOSTILE = "</script><img src=x onerror=alert(1)> & \x1b[31mred {{ 7*7 }} [bold]b[/bold]"
 
 
-def side(text: str, stop: Stop = Stop.CONVERGED) -> Side:
-    """One text, a token per piece without blanks, between two special tokens."""
-    spans = [match.span() for match in re.finditer(r"\S+", text)]
-    t = len(spans)
-    return Side(
-        text=text,
-        tokens=("[CLS]", *(text[a:b] for a, b in spans), "[SEP]"),
-        offsets=((0, 0), *spans, (0, 0)),
-        word_ids=(None, *range(t), None),
-        roles=("special", *["content"] * t, "special"),
-        read=len(text),
-        baseline="mask",
-        evaluations=25,
-        passes=t,
-        mode="forward",
-        stop=stop,
-    )
-
-
-def record(
-    a: str = "a dog chews a stick", b: str = "the puppy gnaws wood", stop: Stop = Stop.CONVERGED, four: bool = False, **changes: Any
-) -> PairAttribution:
-    """A made-up pair whose parts add up, with one negative cell; in two parts, or in four."""
-    left, right = side(a, stop), side(b)
-    matrix = np.zeros((len(left.tokens), len(right.tokens)))
-    matrix[1:-1, 1:-1] = np.linspace(-0.05, 0.2, (len(left.tokens) - 2) * (len(right.tokens) - 2)).reshape(len(left.tokens) - 2, -1)
-    rows, columns = np.zeros(len(left.tokens)), np.zeros(len(right.tokens))
-    if four:
-        rows[1:-1], columns[1:-1] = -0.02, 0.01
-    total = 0.3 + matrix.sum() + rows.sum() + columns.sum()
-    fields: dict[str, Any] = {
-        "a": left, "b": right, "matrix": matrix, "row_terms": rows, "column_terms": columns, "similarity": total - 0.001,
-        "decomposition": "four" if four else "projected", "shared": 0.0 if four else 0.3, "bias": 0.3 if four else 0.0,
-        "unit": "cosine", "error": 0.01, "scale": 2.0, "tol": 0.01, "rule": "adaptive",
-        "model": ModelCard(name="tiny", architecture="BertModel", kind="encoder"),
-    }  # fmt: skip
-    return PairAttribution(**(fields | changes))
-
-
 def matches() -> Matches:
-    pairs = tuple(sorted((record(b="the puppy gnaws wood"), record(b=HOSTILE)), key=lambda pair: -pair.similarity))
+    pairs = tuple(sorted((pair_record(b="the puppy gnaws wood"), pair_record(b=HOSTILE)), key=lambda pair: -pair.similarity))
     return Matches(query=pairs[0].a.text, pairs=pairs, order=(2, 0, 1), similarities=(pairs[0].similarity, pairs[1].similarity, 0.1))
 
 
@@ -73,7 +34,7 @@ def data(page: str) -> Any:
 
 @pytest.mark.parametrize("four", [False, True])
 def test_the_page_holds_the_record_and_every_cell(four: bool) -> None:
-    pair = record(four=four)
+    pair = pair_record(four=four)
     page = pair_page(pair)
     assert PairAttribution.from_dict(data(page)["record"]) == pair
     drawn = data(page)["grids"][0]
@@ -93,7 +54,7 @@ TWO = ["word × word", "shared with empty texts", "less the residual", "similari
 
 @pytest.mark.parametrize(("four", "names"), [(False, TWO), (True, FOUR)])
 def test_the_parts_are_on_the_page_and_add_up(four: bool, names: list[str]) -> None:
-    pair = record(four=four)
+    pair = pair_record(four=four)
     rows = re.findall(r'<th scope="row">([^<]+)</th><td>([+−]?[\d.]+)</td><td class="why">', pair_page(pair))
     values = [float(value.replace("−", "-")) for _, value in rows]
     assert [name for name, _ in rows] == names
@@ -102,19 +63,19 @@ def test_the_parts_are_on_the_page_and_add_up(four: bool, names: list[str]) -> N
 
 def test_only_four_parts_have_remainders_and_a_share() -> None:
     """Row and column strips, and the share of the similarity that the matrix carries, belong to the decomposition that has them."""
-    for page in (pair_page(record()), to_text(record()), matches_page(matches())):
+    for page in (pair_page(pair_record()), to_text(pair_record()), matches_page(matches())):
         view = re.sub(r"<script.*?</script>", "", page, flags=re.S)
         assert "alone" not in view
         assert "carries" not in view
         assert "own term" not in view
         assert "what both share with empty texts" in view or "shared with empty texts" in view
-    page = re.sub(r"<script.*?</script>", "", pair_page(record(four=True)), flags=re.S)
+    page = re.sub(r"<script.*?</script>", "", pair_page(pair_record(four=True)), flags=re.S)
     assert "alone" in page
     assert "The matrix carries" in page
     assert "share with empty texts" not in page
 
 
-@pytest.mark.parametrize("draw", [lambda: pair_page(record(a=HOSTILE, b=HOSTILE)), lambda: matches_page(matches())])
+@pytest.mark.parametrize("draw", [lambda: pair_page(pair_record(a=HOSTILE, b=HOSTILE)), lambda: matches_page(matches())])
 def test_nothing_in_a_text_can_act(draw: Any) -> None:
     page = draw()
     assert "<img" not in page
@@ -125,7 +86,7 @@ def test_nothing_in_a_text_can_act(draw: Any) -> None:
 
 
 def test_what_did_not_converge_cannot_be_missed() -> None:
-    pair = record(stop=Stop.BUDGET)
+    pair = pair_record(stop=Stop.BUDGET)
     page = pair_page(pair)
     assert page.index('class="alarm"') < page.index("similarity of")
     assert "raise max_evaluations" in page
@@ -135,7 +96,7 @@ def test_what_did_not_converge_cannot_be_missed() -> None:
 
 
 def test_the_terminal_lists_the_strongest_pairs_and_the_parts() -> None:
-    pair = record()
+    pair = pair_record()
     text = to_text(pair)
     strongest = pair.strongest(1)[0]
     lines = [line for line in text.splitlines() if line.split()[:2] == [strongest.left, strongest.right]]
@@ -144,8 +105,8 @@ def test_the_terminal_lists_the_strongest_pairs_and_the_parts() -> None:
     for part in ("word × word", "shared with empty texts", "similarity (cosine)"):
         assert part in text
     assert "all pairs of words together" in text
-    assert "bias" in to_text(record(four=True))
-    hostile = to_text(record(a=HOSTILE))
+    assert "bias" in to_text(pair_record(four=True))
+    hostile = to_text(pair_record(a=HOSTILE))
     assert "\x1b" not in hostile
     assert "[bold]b[/bold]" in hostile
 
@@ -163,7 +124,7 @@ def test_matches_are_listed_in_their_order() -> None:
 
 @pytest.mark.parametrize("four", [False, True])
 def test_a_tinted_document_is_the_document_and_its_scores_add_up(four: bool) -> None:
-    pair = record(b="  the puppy,  gnaws\nwood ", four=four)
+    pair = pair_record(b="  the puppy,  gnaws\nwood ", four=four)
     pieces = tinted(pair)
     assert "".join(piece.text for piece in pieces) == pair.b.text
     total = sum(piece.score for piece in pieces if piece.score is not None)
@@ -173,7 +134,7 @@ def test_a_tinted_document_is_the_document_and_its_scores_add_up(four: bool) -> 
 @pytest.mark.parametrize("four", [False, True])
 def test_long_texts_fold_their_quiet_words_and_lose_nothing(four: bool) -> None:
     long = " ".join(f"word{i}" for i in range(3 * MOST_WORDS))
-    pair = record(a=long, four=four)
+    pair = pair_record(a=long, four=four)
     drawn = grid(pair)
     assert len(drawn.rows) == MOST_WORDS
     assert drawn.rows[-1] == f"{3 * MOST_WORDS - MOST_WORDS + 1} others"
@@ -185,19 +146,19 @@ def test_long_texts_fold_their_quiet_words_and_lose_nothing(four: bool) -> None:
 
 
 def test_what_is_folded_does_not_set_the_scale() -> None:
-    pair = record(a=" ".join(f"word{i}" for i in range(3 * MOST_WORDS)))
+    pair = pair_record(a=" ".join(f"word{i}" for i in range(3 * MOST_WORDS)))
     drawn = grid(pair)
     assert np.abs(drawn.values[-1]).max() > drawn.largest == np.abs(drawn.values[:-1]).max()
     assert drawn.links
 
 
 def test_a_token_without_ink_is_named_by_its_code_point() -> None:
-    assert "U+200D" in grid(record(a="a \u200d b")).rows
+    assert "U+200D" in grid(pair_record(a="a \u200d b")).rows
 
 
 def test_the_page_of_two_long_texts_stays_small() -> None:
     long = " ".join(f"word{i}" for i in range(300))
-    page = pair_page(record(a=long, b=long))
+    page = pair_page(pair_record(a=long, b=long))
     assert len(page.encode()) < 400_000
     assert data(page)["record"] is None
     assert "--out FILE.json" in page
@@ -205,10 +166,10 @@ def test_the_page_of_two_long_texts_stays_small() -> None:
 
 def test_figures_are_written(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    drawn = [plot_pair(record(four=four)).axes[0].images[0].get_array().shape for four in (False, True)]
+    drawn = [plot_pair(pair_record(four=four)).axes[0].images[0].get_array().shape for four in (False, True)]
     assert drawn == [(5, 4), (6, 5)]
     for draw in (plot_pair, plot_alignment):
-        svg = save_plot(draw(record()), tmp_path / "f.svg").read_text(encoding="utf-8")
+        svg = save_plot(draw(pair_record()), tmp_path / "f.svg").read_text(encoding="utf-8")
         assert "<svg" in svg
-        assert save_plot(draw(record(stop=Stop.BUDGET)), tmp_path / "f.png").stat().st_size > 5000
-    assert len(plot_alignment(record()).axes[0].patches) == len(grid(record()).links)
+        assert save_plot(draw(pair_record(stop=Stop.BUDGET)), tmp_path / "f.png").stat().st_size > 5000
+    assert len(plot_alignment(pair_record()).axes[0].patches) == len(grid(pair_record()).links)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from lineal import baselines, methods, metrics, prompts, targets
     from lineal.evaluation.run import evaluate
     from lineal.models import LinearProbe, load
+    from lineal.tables.results import read_results
     from lineal.verbs.comparison import compare
     from lineal.verbs.generation import explain_generation
     from lineal.verbs.interactions import explain_interactions
@@ -66,6 +67,7 @@ __all__ = [
     "methods",
     "metrics",
     "prompts",
+    "read_results",
     "targets",
 ]
 
@@ -85,6 +87,7 @@ _LAZY = {
     "methods": "lineal.methods",
     "metrics": "lineal.metrics",
     "prompts": "lineal.prompts",
+    "read_results": "lineal.tables.results",
     "targets": "lineal.targets",
 }
 """Where each name is found on first use: a module of that name, or something in it."""

@@ -163,7 +163,7 @@ def from_datasets(split: str = "test", name: str = HUB) -> list[Statement]:
     try:
         import datasets
     except ImportError:
-        raise MissingExtraError("reading LIAR from the hub needs the extra 'data': pip install 'lineal[data]'") from None
+        raise MissingExtraError("reading LIAR from the hub needs the extra 'hub': pip install 'lineal[hub]'") from None
     return [from_hub_row(row, i) for i, row in enumerate(datasets.load_dataset(name, split=split), start=1)]
 
 
