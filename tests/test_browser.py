@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from lineal import Attribution, views
-from tests import test_views_interactions, test_views_pairs, test_views_sides
+from tests import test_records, test_views_interactions, test_views_pairs, test_views_sides
 from tests.records import make_record, pieces_record, sample_records
 
 if not os.environ.get("CI"):
@@ -59,6 +59,9 @@ GENERATION = make_record(
 )
 
 
+EVALUATION, TRUST = test_records.evaluation(), test_records.trust()
+
+
 def questions(*records: Attribution) -> list[dict[str, Any]]:
     """The lines that `lineal liar` writes, of made-up verdicts."""
     line = {"statement": "The wall takes years to build. " * 9, "gold": "true", "was_correct": True, "choice": "true"}
@@ -79,6 +82,7 @@ def pages() -> dict[str, str]:
     several = [RECORDS["steps"], RECORDS["steps"].model_copy(update={"method": "another"})]
     tally = views.tally(questions(CLAIMED, CLAIMED), ("true", "false"), "claim")
     return {
+        **{kind: views.page(record) for kind, record in test_records.every_kind().items() if kind is not None},
         **{name: views.page(record) for name, record in RECORDS.items()},
         "several": views.page([RECORDS["converged"], RECORDS["labels"]]),
         "generation": views.page(GENERATION),
@@ -88,6 +92,7 @@ def pages() -> dict[str, str]:
         "interactions": views.interactions_page(TOGETHER),
         "comparison": views.comparison_page([RECORDS["converged"], RECORDS["not_converged"]]),
         "comparison of generations": views.comparison_page(several),
+        "trust below a result": views.page(RECORDS["converged"], panels=[views.trust_panel(TRUST)]),
         "verdicts": views.verdicts_page(tally, title="Which words decided", links=["a.html", "b.html"]),
     }
 
@@ -322,6 +327,35 @@ def test_cells_of_a_pair_say_their_number_and_keys_walk_through_them(tab: Tab) -
     for n, mark in enumerate(page.locator(".text .u").all()[: len(rows)]):
         mark.hover()
         assert number(tab.tip()[1][0]) == pytest.approx(words.matrix[rows[n]].sum() + words.row_terms[rows[n]], abs=0.006)
+
+
+def test_an_evaluation_s_tables_say_the_means_of_the_record(tab: Tab) -> None:
+    page = tab.open("evaluation")
+    for r, removal in enumerate(EVALUATION.removals):
+        rows = page.locator("section", has_text=f"Removal: {removal}").locator("tbody tr")
+        for c, column in enumerate(EVALUATION.columns):
+            assert rows.nth(c).locator("th").inner_text() == column.name
+            for m, cell in enumerate(rows.nth(c).locator("td").all()):
+                found = EVALUATION.interval(c, r, m)
+                assert [float(part) for part in re.findall(r"[\d.]+", cell.inner_text())] == pytest.approx(
+                    [found.mean, found.low, found.high], abs=6e-4
+                )
+
+
+@pytest.mark.parametrize("name", ["trust", "trust below a result"])
+def test_every_check_has_its_sentence_and_its_picture(tab: Tab, name: str) -> None:
+    panel = tab.open(name).locator(".trust")
+    expect(panel.get_by_text(TRUST.about)).to_have_count(1)
+    for item, check in zip(panel.locator("li").all(), TRUST.checks, strict=True):
+        assert check.question in item.inner_text()
+        assert check.sentence in item.inner_text()
+        assert item.locator("svg").count() == bool(check.lines)
+        for drawn in item.locator("svg").all():
+            box = drawn.bounding_box()
+            assert box is not None
+            assert min(box["width"], box["height"]) > 20
+    dots = panel.locator("svg circle").all()
+    assert len(dots) == len(next(iter(TRUST.checks[1].lines.values())))
 
 
 @pytest.mark.parametrize("name", ["pair", "matches", "interactions", "comparison of generations", "steps"])

@@ -136,6 +136,18 @@ def test_the_architecture_tells_what_every_room_may_import() -> None:
     assert told == {name: others - {name} for name, others in allowed.items()}
 
 
+def test_the_architecture_names_every_folder_of_views_and_every_file_of_cli() -> None:
+    text = (SOURCE.parents[1] / "docs" / "architecture.md").read_text(encoding="utf-8")
+    told = {
+        package: set(re.findall(rf"`{package}/(\w+)`", "\n".join(line for line in text.splitlines() if line.startswith("|"))))
+        for package in ("views", "cli")
+    }
+    assert told["views"] == {path.name for path in (SOURCE / "views").iterdir() if path.is_dir() and path.name != "__pycache__"}
+    main = (SOURCE / "cli" / "main.py").read_text(encoding="utf-8")
+    commands = re.findall(r"from lineal\.cli\.(\w+) import \1\n", main)
+    assert told["cli"] | set(commands) == {path.stem for path in (SOURCE / "cli").glob("[!_]*.py")}
+
+
 @pytest.mark.parametrize(
     ("source", "names"),
     [

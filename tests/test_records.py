@@ -223,3 +223,32 @@ def test_show_draws_every_kind_again(kind: str | None, tmp_path: Path, capsys: p
             main(["show", str(stored), *more])
         assert not stopped.value.code
     assert (tmp_path / "again.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+def test_what_was_examined_stands_once_on_every_view_of_it() -> None:
+    found = trust()
+    for view in (views.page(found), views.repr_html(found), views.to_text(found), views.to_markdown(found)):
+        assert view.count(found.about) == 1
+
+
+@pytest.mark.parametrize("ending", ["html", "md", "csv", "txt"])
+def test_a_stored_failure_is_shown_and_written(ending: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    failure = every_kind()["failure"]
+    stored = failure.save(tmp_path / "f.json")
+    with pytest.raises(SystemExit, match="0"):
+        main(["show", str(stored), "--out", str(tmp_path / f"f.{ending}")])
+    shown = capsys.readouterr().out
+    written = (tmp_path / f"f.{ending}").read_text(encoding="utf-8")
+    for said in ("the text is empty", "InputError"):
+        assert said.lower() in shown.lower()
+        assert said.lower() in written.lower()
+    with pytest.raises(SystemExit, match="3"):
+        main(["show", str(stored), "--strict"])
+
+
+def test_the_figure_of_a_comparison_names_every_method_whole() -> None:
+    methods = ["ig", "dig-greedy:steps=10:neighbours=5:alternation=true", "smoothgrad-ig[seed=3]:samples=20:noise=0.1"]
+    records = tuple(sample_records()["converged"].model_copy(update={"method": method}) for method in methods)
+    figure = views.plot_comparison(lineal.Comparison(records=records))
+    rows = [label.get_text().replace("\n", "") for label in figure.axes[0].get_yticklabels()]
+    assert [row.replace("\u200e", "").rpartition(" (±")[0] for row in rows] == methods

@@ -26,8 +26,6 @@ def show(
         deliver.deliver(_attributions(result), delivery)
         return
     record = load_result(result)
-    if isinstance(record, Failure):
-        raise ResultError(f"there is nothing to show: {_failed(record)}")
     deliver.check_out(delivery.out, type(record))
     deliver.deliver(record, delivery)
 
@@ -37,7 +35,7 @@ def _attributions(path: Path) -> list[Attribution]:
     found: list[Attribution] = []
     for number, record in enumerate(load_results(path), start=1):
         if isinstance(record, Failure):
-            console.say(_failed(record), err=True)
+            console.say(f"text {record.row}, {record.text[:60]!r}, failed with {record.error}: {record.message}", err=True)
         elif isinstance(record, Attribution):
             found.append(record)
         else:
@@ -45,7 +43,3 @@ def _attributions(path: Path) -> list[Attribution]:
     if not found:
         raise ResultError(f"{path} has no result to show")
     return found
-
-
-def _failed(record: Failure) -> str:
-    return f"text {record.row}, {record.text[:60]!r}, failed with {record.error}: {record.message}"

@@ -30,9 +30,10 @@ def plot_comparison(comparison: Comparison) -> Figure:
     if matrix:
         own = [float(np.nanmax(np.abs(row), initial=0.0)) for row in values]
     names = [f"{record.method} (±{number(scale, 2)})" for record, scale in zip(records, own, strict=True)]
-    figure = new_figure(width=3.4 + 0.3 * len(drawn[0].labels), height=2.0 + 0.3 * len(records))
+    longest = max(map(len, names))
+    figure = new_figure(width=2.0 + 0.08 * longest + 0.3 * len(drawn[0].labels), height=2.0 + 0.3 * len(records))
     shares = values / np.array([scale or 1.0 for scale in own])[:, None]
-    axes = heat_map(figure, shares, names, drawn[0].labels, largest=1.0, unit="share of full colour")
+    axes = heat_map(figure, shares, names, drawn[0].labels, largest=1.0, unit="share of full colour", longest=longest)
     what = f"{count(len(targets), 'target')}, summed" if matrix else quantity(records[0])
     done = sum(record.converged for record in records)
     finding, style = titled(f"{opening(records[0].text)}: {what}", f"{done} of {len(records)} converged", comparison.converged)

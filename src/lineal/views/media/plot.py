@@ -119,15 +119,19 @@ def heat_map(
     largest: float,
     unit: str,
     extend: Literal["neither", "both"] = "neither",
+    longest: int = 24,
 ) -> Axes:
-    """Draw a matrix with a name for every row and column on one symmetric scale, and return its axes. largest: full colour."""
+    """Draw a matrix with a name for every row and column on one symmetric scale, and return its axes.
+
+    largest: full colour. longest: characters of a row's name, which is cut behind.
+    """
     from matplotlib.colors import ListedColormap
 
     axes = figure.add_subplot()
     colours = ListedColormap([hexed(tint(i / 128, 1.0, dark=False)) for i in range(-128, 129)])
     image = axes.imshow(values, cmap=colours, vmin=-largest, vmax=largest, aspect="equal")
     axes.set_xticks(range(values.shape[1]), [short(name, 20) for name in columns], rotation=90)
-    axes.set_yticks(range(values.shape[0]), [short(name, 24) for name in rows])
+    axes.set_yticks(range(values.shape[0]), [short(name, longest) for name in rows])
     axes.set_xticks([x - 0.5 for x in range(1, values.shape[1])], minor=True)
     axes.set_yticks([y - 0.5 for y in range(1, values.shape[0])], minor=True)
     axes.grid(which="minor", color="white", linewidth=1.5)

@@ -10,6 +10,7 @@ from markupsafe import Markup, escape
 from lineal.records.trust import Check, Trust
 from lineal.views.media import html
 from lineal.views.parts.cells import visible
+from lineal.views.parts.document import Document
 from lineal.views.trust.words import SIGNS, document
 
 WIDTH, HEIGHT = 220, 54
@@ -38,12 +39,17 @@ def trust_panel(trust: Trust) -> Markup:
 
 def trust_page(trust: Trust, *, title: str | None = None, panels: Sequence[Markup] = ()) -> str:
     """Return a whole HTML page of the checks alone."""
-    return html.document_page(replace(document(trust), blocks=()), title=title, panels=[trust_panel(trust), *panels])
+    return html.document_page(_above(trust), title=title, panels=[trust_panel(trust), *panels])
 
 
 def trust_fragment(trust: Trust) -> str:
     """Return the checks for a notebook cell."""
-    return html.document_fragment(replace(document(trust), blocks=()), trust_panel(trust))
+    return html.document_fragment(_above(trust), trust_panel(trust))
+
+
+def _above(trust: Trust) -> Document:
+    """Return what is said above the panel: without the checks and what was examined, which the panel says."""
+    return replace(document(trust), blocks=(), notes=())
 
 
 def trust_text(trust: Trust) -> str:
