@@ -40,9 +40,9 @@ def run(*arguments: object) -> int:
 def test_explaining_prints_the_sentence_the_badge_and_the_words(classifier: str, capsys: pytest.CaptureFixture) -> None:
     assert run("explain", classifier, TEXT, "--target", "label:L1", "--device", "cpu") == 0
     printed = capsys.readouterr().out
-    assert "Converged" in printed
+    assert "✓ accurate to" in printed
     assert "glorious" in printed
-    assert "F(text) − F(baseline)" in printed
+    assert "from neutral text to this text" in printed
 
 
 def test_json_on_standard_output_is_the_record(classifier: str, capsys: pytest.CaptureFixture) -> None:

@@ -19,7 +19,8 @@ RECORDS = sample_records()
 VOID = {"meta", "input", "br", "col"}
 OWN = set(
     re.findall(
-        r"\w+", "html head meta title style body header h1 h2 h3 button article p div fieldset legend label input span section details"
+        r"\w+",
+        "html head meta title style body header h1 h2 h3 button article p div fieldset legend label input span section details main footer",
     )
 )
 OWN |= set(re.findall(r"\w+", "summary table colgroup col thead tbody tfoot tr th td bdi b i s u strong dl dt dd script"))
@@ -148,7 +149,7 @@ def test_what_did_not_converge_cannot_be_missed(name: str) -> None:
         assert alarms[0].startswith("Not converged")
         assert PAGES[name].index('class="alarm"') < PAGES[name].index('class="sentence"') < PAGES[name].index('class="text"')
         assert 'class="alarm"' in repr_html(RECORDS[name])
-        assert "✓ Converged" not in PAGES[name]
+        assert "✓ accurate to" not in PAGES[name]
 
 
 def test_strongest_word_has_full_strength_and_its_sign() -> None:
@@ -183,7 +184,7 @@ def test_roles_truncation_and_notes_are_named() -> None:
     assert "The model read only the first" in PAGES["truncated"]
     assert "The end of the text was cut off, as asked." in PAGES["truncated"]
     assert 'class="unread"' in PAGES["truncated"]
-    assert "held: Question" in PAGES["held"]
+    assert "kept fixed: Question" in PAGES["held"]
     assert 'class="u p held"' in PAGES["held"]
     assert "A note with &lt;i&gt;tags&lt;/i&gt;." in PAGES["hostile"]
 

@@ -71,7 +71,7 @@ def test_the_parts_add_up_to_the_answer() -> None:
     found = record()
     values = {name: value for name, value, _ in rows(found)}
     assert sum(values.values()) == pytest.approx(found.attribution.f_input[0])
-    assert values["less the residual"] == pytest.approx(-0.01)
+    assert values["less the rounding left over"] == pytest.approx(-0.01)
 
 
 def test_pairs_are_both_cells_strongest_first() -> None:

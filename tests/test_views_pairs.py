@@ -43,13 +43,13 @@ def test_the_page_holds_the_record_and_every_cell(four: bool) -> None:
     assert len(cells) == 5 * 4 + (5 + 4 if four else 0)
     assert page.count("<path ") == len(grid(pair).links) > 3
     assert "stroke-dasharray" in page
-    assert "Converged" in page
+    assert "✓ accurate to" in page
     assert 'class="alarm"' not in page
     assert len(page.encode()) < 60_000
 
 
-FOUR = ["word × word", "words of text 1 alone", "words of text 2 alone", "bias", "less the residual", "similarity (cosine)"]
-TWO = ["word × word", "shared with empty texts", "less the residual", "similarity (cosine)"]
+FOUR = ["word × word", "words of text 1 alone", "words of text 2 alone", "bias", "less the rounding left over", "similarity (cosine)"]
+TWO = ["word × word", "shared with empty texts", "less the rounding left over", "similarity (cosine)"]
 
 
 @pytest.mark.parametrize(("four", "names"), [(False, TWO), (True, FOUR)])
@@ -88,7 +88,7 @@ def test_nothing_in_a_text_can_act(draw: Any) -> None:
 def test_what_did_not_converge_cannot_be_missed() -> None:
     pair = pair_record(stop=Stop.BUDGET)
     page = pair_page(pair)
-    assert page.index('class="alarm"') < page.index("similarity of")
+    assert page.index('class="alarm"') < page.index("pairs of words together")
     assert "raise max_evaluations" in page
     text = to_text(pair)
     assert text.startswith("NOT CONVERGED")

@@ -57,9 +57,9 @@ def test_without_pandas_the_error_names_the_way_out(monkeypatch: pytest.MonkeyPa
 def test_markdown_says_it_all() -> None:
     text = to_markdown(RECORDS["converged"])
     assert text.startswith("✓ Converged: the estimated error is within the tolerance.")
-    assert "**tepid** takes 2.1 off the logit of POSITIVE, **glorious** adds 1.4; all words together −0.93" in text
+    assert "**“tepid”** takes 2.1 off the logit of POSITIVE, **“glorious”** adds 1.4; all words together −0.93" in text
     assert "| tepid | −2.100 | 38 % |" in text
-    assert "| **F(text) − F(baseline)** | **−0.934** |  |" in text
+    assert "| **from neutral text to this text** | **−0.934** |  |" in text
     assert "F(text) 0.316, F(baseline) 1.25, Σ scores −0.932" in text
 
 

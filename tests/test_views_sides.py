@@ -56,7 +56,7 @@ def test_bars_sum_to_what_each_text_adds_and_parts_to_the_answer(by: Any) -> Non
         assert len(side.bars) <= PER_SIDE + 1
     values = {name: value for name, value, _ in parts(pair)}
     assert sum(values.values()) == pytest.approx(pair.f_input[0])
-    assert values["less the residual"] == pytest.approx(-pair.residual[0])
+    assert values["less the rounding left over"] == pytest.approx(-pair.residual[0])
 
 
 def test_special_tokens_that_move_have_a_part_of_their_own() -> None:
@@ -64,7 +64,7 @@ def test_special_tokens_that_move_have_a_part_of_their_own() -> None:
     scores[0, 0] = 0.5
     found = record(scores=scores)
     values = {name: value for name, value, _ in parts(found)}
-    assert values["special and held tokens"] == 0.5
+    assert values["special and fixed tokens"] == 0.5
     assert sum(values.values()) == pytest.approx(found.f_input[0])
 
 

@@ -69,10 +69,7 @@ def test_special_and_held_have_bars_of_their_own() -> None:
 
 def test_the_sentence_names_words_numbers_and_unit() -> None:
     said = spoken(sentence(RECORDS["converged"]))
-    assert said == (
-        "*tepid* takes 2.1 off the logit of POSITIVE, *glorious* adds 1.4; all words together −0.93, "
-        "which is F(text) − F(baseline) to within 0.21 %."
-    )
+    assert said == ("“tepid” takes 2.1 off the logit of POSITIVE, “glorious” adds 1.4; all words together −0.93.")
     assert [piece.kind for piece in sentence(RECORDS["converged"]) if piece.kind != "plain"] == ["name", "down", "name", "up", "down"]
     assert "all tokens together" in spoken(sentence(RECORDS["converged"], by="token"))
     assert spoken(sentence(RECORDS["zeros"])) == "No word moves the logit of POSITIVE: every score is 0."
@@ -81,15 +78,15 @@ def test_the_sentence_names_words_numbers_and_unit() -> None:
 
 def test_a_unit_that_is_no_part_of_a_label_stands_in_brackets() -> None:
     record = make_record(["a b"], ["a", "b"], [(0, 1), (2, 3)], [[1.0, 0.5]], targets=("length",), units=("words",))
-    assert "*a* adds 1 to length (words), *b* adds 0.5;" in spoken(sentence(record))
+    assert "“a” adds 1 to length (words), “b” adds 0.5;" in spoken(sentence(record))
     other = record.model_copy(update={"targets": ("“hello”",), "units": ("cosine",)})
-    assert "*a* adds 1 to the cosine with “hello”, *b* adds 0.5;" in spoken(sentence(other))
+    assert "“a” adds 1 to the cosine with “hello”, “b” adds 0.5;" in spoken(sentence(other))
     assert "off the log-probability of Paris" in spoken(sentence(RECORDS["steps"]))
 
 
 def test_the_sentence_warns_when_not_converged() -> None:
     said = spoken(sentence(RECORDS["not_converged"]))
-    assert said.startswith("Not converged: any number here may be off by 3.1 (56 % of the mass). ")
+    assert said.startswith("Not converged: any number here may be off by 3.1 (56 % of the total effect). ")
     assert "to within" not in said
     assert spoken(sentence(RECORDS["unbounded"])).startswith("Not converged, and the error is unbounded")
     assert "not finite numbers" in spoken(sentence(RECORDS["not_finite"]))

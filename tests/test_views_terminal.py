@@ -10,9 +10,10 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from lineal.views import render, to_text
+from lineal.views import badge, render, to_text
 from lineal.views.attribution.reading import Ground
 from lineal.views.parts.bars import bars
+from lineal.views.parts.cells import short
 from lineal.views.parts.numbers import fixed, places
 from tests.records import sample_records
 
@@ -31,7 +32,7 @@ def drawn(name: str, ground: Ground = "dark") -> str:
 def test_the_verdict_comes_first_when_it_is_bad(name: str) -> None:
     shown = to_text(RECORDS[name], target=0)
     assert ("NOT CONVERGED" in shown.splitlines()[0]) == (not RECORDS[name].converged)
-    assert ("✓ Converged" in shown) == RECORDS[name].converged
+    assert (f"✓ {badge(RECORDS[name]).brief}" in shown) == RECORDS[name].converged
 
 
 @pytest.mark.parametrize("name", RECORDS)
@@ -53,7 +54,7 @@ def test_no_number_is_cut_at_80_columns(name: str) -> None:
 def test_plain_text_carries_the_numbers() -> None:
     shown = to_text(RECORDS["converged"])
     assert "\x1b" not in shown
-    assert "*tepid* takes 2.1 off the logit of POSITIVE" in shown
+    assert "“tepid” takes 2.1 off the logit of POSITIVE" in shown
     assert "glorious[+1.4], but the script is tepid[−2.1]" in shown
     for fact in ("F(text) 0.316", "F(baseline) 1.25", "Σ scores −0.932", "residual +0.002", "gradients 33", "ended converged"):
         assert fact in " ".join(shown.split())
@@ -71,8 +72,8 @@ def test_only_own_escape_sequences_reach_the_terminal() -> None:
 def test_tints_follow_the_ground() -> None:
     dark, light = drawn("converged", "dark"), drawn("converged", "light")
     assert dark != light
-    assert "48;2;143;193;255m" in light  # full blue under "tepid"
-    assert "48;2;49;92;146m" in dark
+    assert "48;2;113;177;255m" in light  # full blue under "tepid"
+    assert "48;2;43;100;168m" in dark
     assert "48;2" not in drawn("converged", "none")
 
 
@@ -96,3 +97,15 @@ def test_truncation_and_notes_are_shown() -> None:
     shown = " ".join(to_text(RECORDS["truncated"]).split())
     assert "The model read only the first" in shown
     assert "The end of the text was cut off, as asked." in shown
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_labels_and_numbers_stay_at_50_columns(name: str) -> None:
+    shown = to_text(RECORDS[name], target=0, width=50)
+    assert max(map(cell_len, shown.splitlines())) <= 50
+    found = bars(RECORDS[name])
+    decimals = places(max((abs(bar.value) for bar in found if np.isfinite(bar.value)), default=0.0))
+    for bar in found:
+        label = short(bar.label, 16)
+        rows = [line.split() for line in shown.splitlines() if line.lstrip().startswith(label)]
+        assert any(row[-1] == fixed(bar.value, decimals) for row in rows), bar.label

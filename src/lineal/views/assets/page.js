@@ -65,10 +65,10 @@
       const now = first + c;
       if (record.steps && a <= now && now < b && !row) return sources(c);
       if (record.steps && a > now) return [`comes after “${piece(now, now + 1)}”, so it adds nothing to it`];
-      const lines = [`${spell(value)} ${units[record.units[c]]} · ${mass[c] ? +((100 * Math.abs(value)) / mass[c]).toPrecision(2) : 0} % of the mass`];
+      const lines = [`${spell(value)} ${units[record.units[c]]} · ${mass[c] ? +((100 * Math.abs(value)) / mass[c]).toPrecision(2) : 0} % of the total effect`];
       if (record.spread) lines.push(`spread ±${spell(sum(record.spread[c], [a, b])).slice(1)} over the baselines or noisy inputs`);
       if (row) lines.push(`for ${record.targets[c].trim()}`);
-      if (role === "held") lines.push("held: kept at its own embedding, so its score is 0");
+      if (role === "held") lines.push("kept fixed, so its score is 0");
       if (role === "special") lines.push("special token: belongs to no word");
       if (b - a > 1) for (let i = a; i < Math.min(b, a + 12); i++) lines.push(`${record.tokens[i]}  ${spell(Number(record.scores[c][i]))}`);
       if (b - a > 12) lines.push(`and ${b - a - 12} more tokens`);

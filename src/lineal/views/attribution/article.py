@@ -10,6 +10,7 @@ import numpy as np
 from lineal.records.attribution import Attribution
 from lineal.views.attribution.words import Badge, badge, sentence
 from lineal.views.parts import choices, numbers
+from lineal.views.parts.answer import answer
 from lineal.views.parts.bars import bars
 from lineal.views.parts.cells import By, Cell, level_of, visible
 from lineal.views.parts.chart import Chart, chart
@@ -26,10 +27,11 @@ Say = Callable[[Attribution, int, By], tuple[Piece, ...]]
 
 @dataclass(frozen=True)
 class Panel:
-    """What is said about one target: its name, the sentence, the badge, and the bars of every level."""
+    """What is said about one target: its name, what the model answered, the sentence, the badge, and the bars of every level."""
 
     target: int
     name: str
+    answer: tuple[Piece, ...]
     pieces: tuple[Piece, ...]
     badge: Badge
     charts: dict[By, Chart]
@@ -65,6 +67,13 @@ class Article:
         """What is explained."""
         what = quantity(self.record, self.first) if len(self.panels) == 1 else numbers.count(len(self.record.targets), "target")
         return what[:1].upper() + what[1:]
+
+    def later(self, column: int, target: int) -> bool:
+        """Return whether a column of the heat map is explained by this target or comes after it: it cannot matter, which is not 0."""
+        assert self.heat is not None, "there is a heat map"
+        if not self.record.steps or column >= len(self.heat.columns):
+            return False
+        return self.heat.columns[column].tokens.start >= len(self.record.tokens) - self.record.steps + target
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -103,6 +112,7 @@ def _panel(record: Attribution, target: int, offered: tuple[By, ...], say: Say) 
     return Panel(
         target=target,
         name=target_name(record, target),
+        answer=answer(record, target),
         pieces=say(record, target, offered[0]),
         badge=badge(record, target),
         charts={by: chart(bars(record, target, by), float(record.error[target])) for by in offered},

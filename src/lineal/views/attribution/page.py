@@ -17,6 +17,7 @@ from lineal.views.attribution.article import Scales, article, scales
 from lineal.views.media import html
 from lineal.views.parts import numbers
 from lineal.views.parts.cells import By, levels, visible
+from lineal.views.parts.guide import ATTRIBUTION, guide, made
 from lineal.views.parts.heat import drawn_targets
 from lineal.views.parts.words import unit_name
 
@@ -41,6 +42,8 @@ def page(
         panels=dict(enumerate(panels)) | {i: Markup("") for i in range(len(panels), len(several))},
         articles=[article(record, levels(record), drawn_targets(record), drawn) for record in several],
         shared=_shared(several),
+        guide=guide(ATTRIBUTION, [unit for record in several for unit in record.units]),
+        made=made(several[0].model, several[0].versions.get("lineal", "")),
         **numbers_of(several, drawn),
         **html.dress("page.js", "page.css"),
     )

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from lineal.records.attribution import Attribution
 from lineal.views.attribution.words import Badge, badge
+from lineal.views.parts.answer import answer
 from lineal.views.parts.cells import By, Cell, level_of, visible
 from lineal.views.parts.flow import QUIET, Ink, flow
 from lineal.views.parts.numbers import number, signed
@@ -69,9 +70,10 @@ def reading(view: Reading, pieces: tuple[Piece, ...]) -> Iterator[RenderableType
     own = badge(view.record, view.target)
     if not own.converged:
         yield _alarm(own)
+    yield _sentence(answer(view.record, view.target), view)
     yield _sentence(pieces, view)
     if own.converged:
-        yield Text.assemble(("✓ Converged", "bold green"), *((f"  {fact}", "dim") for fact in own.facts))
+        yield Text(f"✓ {own.brief}", "bold green" if view.ground != "none" else "")
     if own.caution:
         yield Text.assemble(("Caution. ", "bold yellow"), (own.caution, "yellow"))
     yield from _texts(view)
@@ -94,6 +96,7 @@ def _sentence(pieces: tuple[Piece, ...], view: Reading) -> Text:
     if view.ground == "none":
         return Text(spoken(pieces))
     styles = {"plain": Style(), "name": Style(bold=True, italic=True), "warning": Style(bold=True, color="red")}
+    styles |= {"answer": Style(bold=True)}
     styles |= {"up": Style(bold=True, color=hexed(ink(1, view.dark))), "down": Style(bold=True, color=hexed(ink(-1, view.dark)))}
     return Text.assemble(*((piece.text, styles[piece.kind]) for piece in pieces))
 

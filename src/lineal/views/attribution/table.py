@@ -8,6 +8,7 @@ from lineal.records.attribution import Attribution
 from lineal.views.attribution import words as summary
 from lineal.views.media.table import Table, escaped, piped
 from lineal.views.parts import words
+from lineal.views.parts.answer import answer
 from lineal.views.parts.bars import Bar, bars
 from lineal.views.parts.cells import By, cells, level_of, short, visible
 from lineal.views.parts.choices import GROUPS, caption, menu
@@ -78,18 +79,19 @@ def _section(record: Attribution, by: By, target: int) -> str:
     badge, found = summary.badge(record, target), bars(record, target, by)
     decimals = places(max((abs(bar.value) for bar in found), default=0.0))
     rows = [(escaped(short(bar.label, 60)), _valued(bar, decimals), escaped(share(bar.share))) for bar in found]
-    rows.append(("**F(text) − F(baseline)**", f"**{fixed(float(record.delta[target]), decimals)}**", ""))
-    table = [f"| contribution | {escaped(words.unit_name(record.units[target]))} | of mass |", "| ---: | ---: | ---: |"]
+    rows.append((f"**{words.way(record)}**", f"**{fixed(float(record.delta[target]), decimals)}**", ""))
+    table = [f"| contribution | {escaped(words.unit_name(record.units[target]))} | of total effect |", "| ---: | ---: | ---: |"]
     table += map(piped, rows)
     total = signed(float(record.scores[target].sum()), 5)
     ends = (
         f"F(text) {number(float(record.f_input[target]), 5)}, F(baseline) {number(float(record.f_baseline[target]), 5)}, Σ scores {total}"
     )
+    answered = "".join(escaped(piece.text) for piece in answer(record, target))
     said = "".join(
         f"**{escaped(piece.text)}**" if piece.kind == "name" else escaped(piece.text) for piece in summary.sentence(record, target, by)
     )
     return "\n\n".join(
-        filter(None, [_verdict(badge), said, badge.caution, "\n".join(table), f"{ends}; {escaped('; '.join(badge.facts))}."])
+        filter(None, [_verdict(badge), answered, said, badge.caution, "\n".join(table), f"{ends}; {escaped('; '.join(badge.facts))}."])
     )
 
 

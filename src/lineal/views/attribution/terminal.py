@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.padding import Padding
 from rich.style import Style
 from rich.table import Table
@@ -19,10 +20,12 @@ from lineal.views.parts.bars import Bar, bars
 from lineal.views.parts.cells import By, short
 from lineal.views.parts.choices import GROUPS, caption, menu
 from lineal.views.parts.numbers import fixed, number, places, share, signed
-from lineal.views.parts.words import target_name
+from lineal.views.parts.words import target_name, way
 
-WIDTH, LABEL = 22, 28
-"""Characters of the bars and of their labels."""
+WIDTH, LEAST, LABEL = 22, 6, 30
+"""Characters of the bars, at most and at least, and of their labels."""
+NUMBERS, NARROW = 30, 72
+"""Characters of the columns of numbers; below a width of NARROW there is one, so that labels and bars have room."""
 EIGHTHS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
 
 
@@ -44,7 +47,7 @@ def to_text(record: Attribution, by: By = "word", target: int | None = None, *, 
 
 def _parts(view: Reading) -> Iterator[RenderableType]:
     yield from reading(view, sentence(view.record, view.target, view.by))
-    yield Padding(_chart(bars(view.record, view.target, view.by), view), (1, 0))
+    yield Padding(_Chart(view), (1, 0))
     yield _facts(view)
 
 
@@ -63,27 +66,44 @@ def _menu(record: Attribution) -> Iterator[RenderableType]:
     yield Padding(Group(table, Text(caption(record), "dim")) if caption(record) else table, (0, 0, 1, 0))
 
 
-def _chart(found: list[Bar], view: Reading) -> Table:
+@dataclass(frozen=True)
+class _Chart:
+    """The bars of one target, as wide as the console lets them be."""
+
+    view: Reading
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield the table that fits."""
+        yield _chart(bars(self.view.record, self.view.target, self.view.by), self.view, options.max_width)
+
+
+def _chart(found: list[Bar], view: Reading, room: int) -> Table:
+    narrow = room < NARROW
+    numbers = 11 if narrow else NUMBERS + (9 if view.record.spread is not None else 0)
+    label = min(LABEL, max(len(way(view.record)) if not narrow else 0, room // 3))
+    width = min(WIDTH, max(LEAST, room - numbers - label - 2))
     finite = [0.0, *(bar.value for bar in found if math.isfinite(bar.value))]
     reach = max(finite) - min(finite)
-    left = round(WIDTH * -min(finite) / reach) if reach else 0
+    left = round(width * -min(finite) / reach) if reach else 0
     decimals = places(max(map(abs, finite)))
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
-    table.add_column("contribution", justify="right", max_width=LABEL)
-    table.add_column("", no_wrap=True, min_width=WIDTH)
-    table.add_column(view.unit, justify="right", no_wrap=True, min_width=9)
-    table.add_column("of mass", justify="right", no_wrap=True, min_width=7)
-    if view.record.spread is not None:
-        table.add_column("spread", justify="right", no_wrap=True, min_width=8)
-    table.add_column(f"± {number(float(view.record.error[view.target]), 2)}", no_wrap=True, min_width=8)
+    table.add_column("contribution", justify="right", max_width=label)
+    table.add_column("", no_wrap=True, min_width=width)
+    table.add_column(view.unit if not narrow else "", justify="right", no_wrap=True, min_width=9)
+    if not narrow:
+        table.add_column("of total", justify="right", no_wrap=True, min_width=8)
+        if view.record.spread is not None:
+            table.add_column("spread", justify="right", no_wrap=True, min_width=8)
+        table.add_column(f"± {number(float(view.record.error[view.target]), 2)}", no_wrap=True, min_width=8)
     for bar in found:
         style = "" if bar.kind == "cell" else "dim"
-        drawn = _bar(bar, left, WIDTH / reach if reach else 0.0, view)
-        numbers = [Text(fixed(bar.value, decimals), style), Text(share(bar.share), "dim")]
-        if view.record.spread is not None:
-            numbers.append(Text(f"± {number(bar.spread, 2)}" if bar.spread else "", "dim"))
-        table.add_row(Text(short(bar.label, LABEL), style), drawn, *numbers, _doubt(bar, view))
-    table.add_row(Text("F(text) − F(baseline)", "bold"), "", Text(fixed(float(view.record.delta[view.target]), decimals), "bold"))
+        drawn = _bar(bar, left, width / reach if reach else 0.0, view)
+        shown = [Text(fixed(bar.value, decimals), style)]
+        if not narrow:
+            spread = [Text(f"± {number(bar.spread, 2)}" if bar.spread else "", "dim")] if view.record.spread is not None else []
+            shown += [Text(share(bar.share), "dim"), *spread, _doubt(bar, view)]
+        table.add_row(Text(short(bar.label, label), style), drawn, *shown)
+    table.add_row(Text(way(view.record), "bold"), "", Text(fixed(float(view.record.delta[view.target]), decimals), "bold"))
     return table
 
 

@@ -6,11 +6,12 @@ import math
 from dataclasses import dataclass
 
 from lineal.records.attribution import Attribution
+from lineal.views.parts.answer import answer
 from lineal.views.parts.bars import ranking
-from lineal.views.parts.cells import By, Cell, cells, level_of, short, visible
+from lineal.views.parts.cells import By, Cell, cells, level_of, visible
 from lineal.views.parts.document import Document
 from lineal.views.parts.numbers import count, number, percent, signed
-from lineal.views.parts.words import Piece, about, doubts, opening, quantity, said, truncations, unit_name
+from lineal.views.parts.words import Piece, about, doubts, opening, quantity, quote, said, truncations
 
 CANCELLATION = 5.0
 """Ratio mass / |F(text) − F(baseline)| from which a caution is shown: a tolerance of 1 % of the mass is then 5 % of the difference."""
@@ -40,18 +41,25 @@ class Badge:
     adds_up: bool
 
     @property
+    def brief(self) -> str:
+        """How far the numbers can be trusted, for everybody."""
+        if not self.converged:
+            return self.headline
+        return f"accurate to {percent(self.error_share)}" if self.adds_up else "numbers of this method promise no sum"
+
+    @property
     def bound(self) -> str:
         """How far any number may be off."""
-        return f"error ≤ {number(self.error, 2)} ({percent(self.error_share)} of mass)"
+        return f"off by at most {number(self.error, 2)} ({percent(self.error_share)} of the total effect)"
 
     @property
     def facts(self) -> tuple[str, ...]:
-        """The numbers as short phrases."""
-        missing = "residual" if self.adds_up else "sum off by"
+        """The numbers as short phrases, with the field's terms."""
+        missing = "rounding left over (residual)" if self.adds_up else "sum off by"
         return (
-            f"error ≤ {number(self.error, 2)} ({percent(self.error_share)} of mass, {percent(self.tol)} asked)",
+            f"error ≤ {number(self.error, 2)} ({percent(self.error_share)} of the total effect, {percent(self.tol)} asked)",
             f"{missing} {signed(self.residual, 2)} ({percent(self.residual_of_delta)} of F(text) − F(baseline))",
-            f"mass / |difference| {number(self.cancellation, 3)}",
+            f"total effect (mass) / |difference| {number(self.cancellation, 3)}",
             count(self.evaluations, "gradient"),
         )
 
@@ -67,6 +75,7 @@ def document(record: Attribution) -> Document:
     rest = (Piece(f" And {count(more, 'more target')}."),) if more else ()
     return Document(
         what=f"Attribution of {' ↔ '.join(map(opening, record.texts[:2]))} · {about(record)}",
+        answer=answer(record),
         finding=sentence(record) + rest,
         facts=(own.headline, *own.facts),
         converged=own.converged,
@@ -105,7 +114,7 @@ def warning(record: Attribution, target: int) -> tuple[Piece, ...]:
     error, mass = float(record.error[target]), float(record.mass[target])
     if not math.isfinite(error):
         return (Piece("Not converged, and the error is unbounded: do not read anything into these numbers. ", "warning"),)
-    off = f"any number here may be off by {number(error, 2)} ({percent(_ratio(error, mass))} of the mass)"
+    off = f"any number here may be off by {number(error, 2)} ({percent(_ratio(error, mass))} of the total effect)"
     return (Piece(f"Not converged: {off}. ", "warning"),)
 
 
@@ -117,18 +126,19 @@ def _finding(record: Attribution, target: int, by: By) -> tuple[Piece, ...]:
     if mass == 0:
         return (Piece(f"No {noun} moves {what}: every score is 0."),)
     ranked = ranking([cell for cell in cells(record, by) if cell.role == "content"], target)
-    strongest = [(short(cell.name, 40), float(cell.values[target])) for cell in ranked[:2] if _counts(cell, ranked[0], target)]
+    strongest = [(cell, float(cell.values[target])) for cell in ranked[:2] if _counts(cell, ranked[0], target)]
     pieces: list[Piece] = []
-    for i, (name, value) in enumerate(strongest):
-        pieces += [Piece(", ")] * (i > 0) + _move(name, value, f" {_to_or_off(value)} {what}" if i == 0 else " off" * (value < 0))
+    for i, (cell, value) in enumerate(strongest):
+        pieces += [Piece(", ")] * (i > 0) + _move(cell, value, f" {_to_or_off(value)} {what}" if i == 0 else " off" * (value < 0))
     opening = f"; all {noun}s together " if pieces else f"No {noun} stands out in {what}; all {noun}s together "
     total = float(record.scores[target].sum())
     return (*pieces, Piece(opening), Piece(signed(total, 2), "down" if total < 0 else "up"), Piece(_agreement(record, target)))
 
 
-def _move(name: str, value: float, ending: str) -> list[Piece]:
+def _move(cell: Cell, value: float, ending: str) -> list[Piece]:
     amount = Piece(number(abs(value), 2), "down" if value < 0 else "up")
-    return [Piece(name, "name"), Piece(" takes " if value < 0 else " adds "), amount, Piece(ending)]
+    nth = f" ({cell.nth} of {cell.of})" if cell.of > 1 else ""
+    return [quote(cell.label), Piece(f"{nth} takes " if value < 0 else f"{nth} adds "), amount, Piece(ending)]
 
 
 def _counts(cell: Cell, first: Cell, target: int) -> bool:
@@ -142,15 +152,11 @@ def _to_or_off(value: float) -> str:
 
 
 def _agreement(record: Attribution, target: int) -> str:
-    residual, delta = abs(float(record.residual[target])), abs(float(record.delta[target]))
+    """Return what else has to be said of the sum, where it is not what the output moves by."""
+    moved = f"from neutral text to this text, it moves by {signed(float(record.delta[target]), 2)}"
     if not record.adds_up:
-        return f". This method does not promise that scores add up; F(text) − F(baseline) is {signed(float(record.delta[target]), 2)}."
-    within = (
-        percent(residual / delta) if residual <= delta and delta else f"{number(residual, 2)} {unit_name(record.units[target])}".strip()
-    )
-    if record.stops[target].converged:
-        return f", which is F(text) − F(baseline) to within {within}."
-    return f", while F(text) − F(baseline) is {signed(float(record.delta[target]), 2)}."
+        return f". This method does not promise that scores add up; {moved}."
+    return "." if record.stops[target].converged else f", while {moved}."
 
 
 def _caution(cancellation: float) -> str:

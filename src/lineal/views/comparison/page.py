@@ -14,8 +14,10 @@ from lineal.records.comparison import Comparison, differing
 from lineal.views.comparison.words import agreement, scales
 from lineal.views.media import html
 from lineal.views.parts import numbers
+from lineal.views.parts.answer import answer
 from lineal.views.parts.cells import cells, visible
 from lineal.views.parts.flow import Page, flow
+from lineal.views.parts.guide import COMPARISON, guide, made
 from lineal.views.parts.heat import Heat, drawn_targets, heat
 from lineal.views.parts.words import quantity, target_name
 
@@ -74,6 +76,9 @@ def comparison_page(
         same_baseline=len({record.baseline for record in records}) == 1,
         agreement=agreement(records, None if matrix else target) if len(records) > 1 else None,
         unit=first.units[target],
+        answer=answer(first, target),
+        guide=guide(COMPARISON, first.units),
+        made=made(first.model, first.versions.get("lineal", "")),
         data="{}",
         **html.dress("compare.js", "page.css", "compare.css"),
     )

@@ -9,8 +9,10 @@ from markupsafe import Markup
 from lineal.records.interactions import Interactions
 from lineal.views.interactions import words as joint_summary
 from lineal.views.media import html
+from lineal.views.parts.answer import answer
 from lineal.views.parts.cells import short, visible
 from lineal.views.parts.grid import grid
+from lineal.views.parts.guide import INTERACTIONS, guide, made
 from lineal.views.parts.tinted import tinted_texts
 from lineal.views.parts.words import details, quantity, unit_name
 
@@ -26,6 +28,9 @@ def interactions_page(record: Interactions, *, title: str | None = None, panels:
         record=record,
         grid=drawn,
         panels=panels,
+        answer=answer(own),
+        guide=guide(INTERACTIONS, own.units),
+        made=made(own.model, own.versions.get("lineal", "")),
         texts=tinted_texts(record),
         whole=quantity(own),
         details=details(own) | {"Method": f"Integrated Hessians; path: {own.path}; rule: {own.rule}"},

@@ -7,7 +7,8 @@ from rich.table import Table
 
 from lineal.records.interactions import Interactions
 from lineal.views.interactions import words as joint_summary
-from lineal.views.media.terminal import notes, parts_table, spoken, strongest_table, verdict
+from lineal.views.media.terminal import line, notes, parts_table, spoken, strongest_table, told_facts, verdict
+from lineal.views.parts.answer import answer
 from lineal.views.parts.numbers import places
 from lineal.views.parts.words import target_name, unit_name
 
@@ -17,8 +18,16 @@ def render_interactions(record: Interactions, limit: int = joint_summary.STRONGE
     own = record.attribution
     whole = f"{target_name(own, 0)} ({unit_name(record.unit)})"
     table = parts_table(joint_summary.rows(record), whole, float(own.f_input[0]), "the model's answer")
-    found = verdict(*joint_summary.verdict(record), joint_summary.facts(record), record.converged)
-    return Group(found, spoken(joint_summary.sentence(record)), _pairs(record, limit), table, *notes(own))
+    facts = joint_summary.facts(record)
+    found = verdict(joint_summary.brief(record), *joint_summary.verdict(record), facts, record.converged)
+    return Group(
+        *((line(answer(own)), found) if record.converged else (found, line(answer(own)))),
+        spoken(joint_summary.sentence(record)),
+        _pairs(record, limit),
+        table,
+        told_facts(facts),
+        *notes(own),
+    )
 
 
 def _pairs(record: Interactions, limit: int) -> Table:

@@ -5,17 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lineal.records.interactions import Interactions
-from lineal.views.parts.cells import named, short, visible
+from lineal.views.parts.answer import answer
+from lineal.views.parts.cells import named, visible
 from lineal.views.parts.document import Block, Document
 from lineal.views.parts.numbers import count, fixed, number, percent, signed
-from lineal.views.parts.words import Piece, about, amount, doubts, opening, quantity, said, target_name, truncations, unit_name
+from lineal.views.parts.words import Piece, about, amount, doubts, opening, quantity, quote, said, target_name, truncations, unit_name
 
 STRONGEST = 12
 """Pairs that are listed."""
 MEANING = (
     "Integrated Hessians (Janizek, Sturmfels & Lee 2021), one integral over the straight path. Two words that act independently have a "
     "cell of 0. What two words add together beyond what each adds alone lies half in one cell and half in its mirror image; what a word "
-    "adds by itself lies on the diagonal. Rows sum to Integrated Gradients. The mass is the sum of all cells without their signs."
+    "adds by itself lies on the diagonal. Rows sum to Integrated Gradients. "
+    "The total effect (mass) is the sum of all cells without their signs."
 )
 
 
@@ -46,7 +48,7 @@ def sentence(record: Interactions) -> tuple[Piece, ...]:
     pieces = [] if found else [Piece(f"No two words act together on {what}")]
     for position, pair in enumerate(found):
         pieces += [Piece(", ")] * (position > 0)
-        pieces += [Piece(short(pair.left, 30), "name"), Piece(" with "), Piece(short(pair.right, 30), "name")]
+        pieces += [quote(pair.left, 30), Piece(" with "), quote(pair.right, 30)]
         pieces += [Piece((" adds ", " takes ")[pair.score < 0]), amount(abs(pair.score), pair.score)]
         ending = f"{'off' if pair.score < 0 else 'to'} {what}, beyond what each does alone" if position == 0 else "off" * (pair.score < 0)
         pieces += [Piece(f" {ending}" if ending else "")]
@@ -61,7 +63,7 @@ def rows(record: Interactions) -> tuple[tuple[str, float, str], ...]:
         ("words by themselves", words.alone, "the diagonal"),
         ("pairs of words", words.together, "what words add together: everything beside the diagonal"),
         ("baseline", float(own.f_baseline[0]), f"the answer at the baseline ({own.baseline})"),
-        ("less the residual", -record.residual, "what the integral misses"),
+        ("less the rounding left over", -record.residual, "what the integral misses"),
     )
     return parts if record.residual else parts[:-1]
 
@@ -71,10 +73,16 @@ def facts(record: Interactions) -> tuple[str, ...]:
     delta = abs(float(record.attribution.delta[0]))
     return (
         f"all cells together off by at most {number(record.error, 2)} "
-        f"({percent(record.error / record.mass if record.mass else 0.0)} of mass, {percent(record.attribution.tol)} asked)",
-        f"residual {signed(record.residual, 2)} ({percent(abs(record.residual) / delta) if delta else 'of a difference of 0'})",
+        f"({percent(record.error / record.mass if record.mass else 0.0)} of the total effect, {percent(record.attribution.tol)} asked)",
+        f"rounding left over (residual) {signed(record.residual, 2)} "
+        f"({percent(abs(record.residual) / delta) if delta else 'of a difference of 0'})",
         count(record.attribution.evaluations, "path point"),
     )
+
+
+def brief(record: Interactions) -> str:
+    """Return how far the numbers can be trusted, for everybody."""
+    return f"accurate to {percent(record.error / record.mass if record.mass else 0.0)}" if record.converged else verdict(record)[0]
 
 
 def verdict(record: Interactions) -> tuple[str, str]:
@@ -90,6 +98,7 @@ def document(record: Interactions) -> Document:
     sums: list[tuple[str | Piece, ...]] = [*((name, fixed(value, 4), visible(why)) for name, value, why in rows(record)), whole]
     return Document(
         what=f"Interactions of {' ↔ '.join(map(opening, own.texts))} · {about(own)}",
+        answer=answer(own),
         finding=sentence(record),
         facts=(headline, *facts(record)),
         converged=record.converged,

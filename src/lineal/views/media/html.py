@@ -17,13 +17,15 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from lineal.views.parts import choices, flow, numbers, palette, words
+from lineal.views.parts import answer, choices, flow, guide, numbers, palette, words
 from lineal.views.parts.cells import short, visible
 from lineal.views.parts.document import Document
 
 CARRIED = 200_000
 """Characters of JSON that a page of matrices carries for its copy button; a longer record is only drawn, so that pages stay small."""
 
+_REMARK = re.compile(r"^\s*//.*\n", flags=re.MULTILINE)
+"""A line of a script that only says something to whoever works on it."""
 _UNSAFE = re.compile("[<>&\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
@@ -34,7 +36,7 @@ def drawn(template: str, **values: Any) -> str:
 
 def dress(script: str | None, *styles: str) -> dict[str, str]:
     """Return what a page wears: its style, the frame's script and its own if it has one, the hash by which the page's policy knows them."""
-    source = asset("frame.js") + (asset(script) if script else "")
+    source = _REMARK.sub("", asset("frame.js") + (asset(script) if script else ""))
     return {
         "style": Markup("".join(asset(name) for name in ("marks.css", *styles))),
         "script": Markup(source),
@@ -56,7 +58,14 @@ def carried(record: dict[str, Any], grids: list[dict[str, Any]]) -> dict[str, An
 
 def document_page(said: Document, *, title: str | None = None, panels: Sequence[Markup] = ()) -> str:
     """Return a whole HTML page of a document. panels: further HTML below the tables."""
-    what = {"title": visible(title or said.what), "d": said, "panels": panels, "data": "{}"}
+    what = {
+        "title": visible(title or said.what),
+        "d": said,
+        "panels": panels,
+        "data": "{}",
+        "guide": guide.guide(guide.RECORD),
+        "made": guide.made(),
+    }
     return drawn("record.html", **what, **dress(None, "page.css", "record.css"))
 
 
@@ -74,7 +83,14 @@ def asset(name: str) -> str:
 @cache
 def _environment() -> Environment:
     loader = PackageLoader("lineal.views", "assets")
-    found = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    found = Environment(
+        loader=loader,
+        autoescape=True,
+        undefined=StrictUndefined,
+        extensions=["jinja2.ext.loopcontrols"],
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     for filter_ in (
         visible,
         short,
@@ -88,5 +104,11 @@ def _environment() -> Environment:
     ):
         found.filters[filter_.__name__] = filter_
     found.globals |= {"strength": palette.strength, "passage_sum": flow.passage_sum, "about": words.about, "unit_name": words.unit_name}
-    found.globals |= {"doubts": words.doubts, "GROUPS": choices.GROUPS, "menu_caption": choices.caption}
+    found.globals |= {
+        "doubts": words.doubts,
+        "way": words.way,
+        "without": answer.without,
+        "GROUPS": choices.GROUPS,
+        "menu_caption": choices.caption,
+    }
     return found

@@ -51,9 +51,10 @@ def markdown(said: Document) -> str:
     facts = escaped("; ".join(said.facts))
     verdict = f"✓ {facts}." if said.converged else f"> ⚠ **{facts.upper()}**: {escaped(said.reason)}."
     finding = "".join(f"**{escaped(piece.text)}**" if piece.kind == "name" else escaped(piece.text) for piece in said.finding)
+    answer = [escaped("".join(piece.text for piece in said.answer))] if said.answer else []
     tables = ("\n\n".join([f"### {escaped(block.title)}"] * bool(block.title) + ["\n".join(pipes(block))]) for block in said.blocks)
     cautions = (f"**Caution.** {escaped(caution)}" for caution in said.cautions)
-    return "\n\n".join([f"## {escaped(said.what)}", verdict, finding, *tables, *cautions, *map(escaped, said.notes)]) + "\n"
+    return "\n\n".join([f"## {escaped(said.what)}", verdict, *answer, finding, *tables, *cautions, *map(escaped, said.notes)]) + "\n"
 
 
 def pipes(block: Block) -> list[str]:

@@ -30,19 +30,30 @@ def plain(drawn: RenderableType, width: int = 100) -> str:
     return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
 
 
-def verdict(headline: str, reason: str, facts: tuple[str, ...], converged: bool) -> Text:
-    """Return the badge on one line, or an alarm."""
-    line = f"{headline} · " + " · ".join(facts)
-    return Text(line, style="dim") if converged else Text(f"{headline.upper()}: {reason}\n{line}", style="bold red")
+def verdict(brief: str, headline: str, reason: str, facts: tuple[str, ...], converged: bool) -> Text:
+    """Return the badge on one line, or an alarm. brief: of what converged."""
+    if converged:
+        return Text(f"✓ {brief}", style="bold green")
+    return Text(f"{headline.upper()}: {reason}\n{headline} · " + " · ".join(facts), style="bold red")
+
+
+def told_facts(facts: tuple[str, ...]) -> Text:
+    """Return how far numbers can be trusted, in the field's terms."""
+    return Text(" · ".join(facts), style="dim")
 
 
 def spoken(pieces: tuple[Piece, ...]) -> Text:
     """Return a sentence in its colours, with an empty line below it."""
+    return Text("\n").join([line(pieces), Text()])
+
+
+def line(pieces: tuple[Piece, ...]) -> Text:
+    """Return a sentence in its colours."""
     text = Text()
-    styles = {"name": "bold italic", "up": colour(1.0), "down": colour(-1.0), "warning": "bold red"}
+    styles = {"name": "bold italic", "up": colour(1.0), "down": colour(-1.0), "warning": "bold red", "answer": "bold"}
     for piece in pieces:
         text.append(piece.text, styles.get(piece.kind, ""))
-    return Text("\n").join([text, Text()])
+    return text
 
 
 def parts_table(rows: tuple[tuple[str, float, str], ...], whole: str, value: float, why: str) -> Table:
@@ -96,7 +107,15 @@ def told(said: Document) -> RenderableType:
     found = Text(facts, "dim") if said.converged else Text(f"{facts}\n{said.reason}", "bold red")
     tables = (part for block in said.blocks for part in (Text(f"\n{block.title}", "bold"), _table(block)))
     cautions = (Text.assemble(("⚠ Caution. ", "bold yellow"), (caution, "yellow")) for caution in said.cautions)
-    return Group(Text(said.what, "bold"), found, spoken(said.finding), *tables, *cautions, *(Text(note, "yellow") for note in said.notes))
+    answer = [line(said.answer)] if said.answer else []
+    return Group(
+        Text(said.what, "bold"),
+        *((*answer, found) if said.converged else (found, *answer)),
+        spoken(said.finding),
+        *tables,
+        *cautions,
+        *(Text(note, "yellow") for note in said.notes),
+    )
 
 
 def _table(block: Block) -> Table:

@@ -13,6 +13,7 @@ from lineal.views.media import html
 from lineal.views.pair import words as pair_summary
 from lineal.views.parts.cells import short, visible
 from lineal.views.parts.grid import Grid, Link, grid
+from lineal.views.parts.guide import MATCHES, PAIR, guide, made
 from lineal.views.parts.palette import strength
 from lineal.views.parts.tinted import tinted
 
@@ -61,7 +62,10 @@ def pair_page(record: PairAttribution, *, title: str | None = None, panels: Sequ
     """Return a whole HTML page about one pair. panels: further HTML below the drawings (`trust_panel`)."""
     heading = title or f"{short(visible(record.a.text), 40)} ↔ {short(visible(record.b.text), 40)}"
     drawing = Drawing(0, record, grid(record))
-    return _page("pair.html", title=visible(heading), drawings=[drawing], panels=panels, **html.carried(record.to_dict(), [drawing.cells]))
+    read = {"guide": guide(PAIR, [record.unit]), "made": made(record.model, record.versions.get("lineal", ""))}
+    return _page(
+        "pair.html", title=visible(heading), drawings=[drawing], panels=panels, **read, **html.carried(record.to_dict(), [drawing.cells])
+    )
 
 
 def matches_page(matches: Matches, *, title: str | None = None, panels: Sequence[Markup] = ()) -> str:
@@ -78,6 +82,8 @@ def matches_page(matches: Matches, *, title: str | None = None, panels: Sequence
         drawings=drawings,
         panels=panels,
         rest=rest,
+        guide=guide(MATCHES, [pair.unit for pair in matches.pairs]),
+        made=made(*((matches.pairs[0].model, matches.pairs[0].versions.get("lineal", "")) if matches.pairs else ())),
         **html.carried(matches.to_dict(), [drawing.cells for drawing in drawings]),
     )
 

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lineal.records.pair import Matches, PairAttribution
-from lineal.views.media.terminal import colour, doubts, parts_table, plain, spoken, strongest_table, verdict
+from lineal.views.media.terminal import colour, doubts, line, parts_table, plain, spoken, strongest_table, told_facts, verdict
 from lineal.views.pair import words as pair_summary
 from lineal.views.parts.cells import short, visible
 from lineal.views.parts.grid import grid
@@ -18,9 +18,12 @@ from lineal.views.parts.tinted import tinted
 
 def render_pair(record: PairAttribution, limit: int = pair_summary.STRONGEST) -> RenderableType:
     """Return one pair for a `rich` console."""
-    found = verdict(*pair_summary.verdict(record), pair_summary.facts(record), record.converged)
+    facts = pair_summary.facts(record)
+    found = verdict(pair_summary.brief(record), *pair_summary.verdict(record), facts, record.converged)
     parts = parts_table(pair_summary.rows(record), f"similarity ({record.unit})", record.similarity, pair_summary.added_up(record))
-    return Group(found, spoken(pair_summary.sentence(record)), _strongest(record, limit), parts, *doubts(record), *_notes(record))
+    answered = line(pair_summary.answer(record))
+    said = (*((answered, found) if record.converged else (found, answered)), spoken(pair_summary.sentence(record)))
+    return Group(*said, _strongest(record, limit), parts, told_facts(facts), *doubts(record), *_notes(record))
 
 
 def render_matches(matches: Matches, limit: int = 3) -> RenderableType:

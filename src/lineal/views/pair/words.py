@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 from lineal.records.pair import Matches, PairAttribution
-from lineal.views.parts.cells import short, visible
+from lineal.views.parts.cells import visible
 from lineal.views.parts.document import Block, Document
 from lineal.views.parts.numbers import count, fixed, number, percent, signed
-from lineal.views.parts.words import Piece, amount, doubts, opening, said
+from lineal.views.parts.words import Piece, amount, doubts, opening, quote, said
 
 STRONGEST = 12
 """Pairs of words that are listed."""
@@ -18,14 +18,14 @@ STRONGEST_TITLE = "Words that belong together"
 def sentence(record: PairAttribution) -> tuple[Piece, ...]:
     """Return the finding: the strongest pairs of words, what all pairs bring, and what is there without them."""
     warning = () if record.converged else (Piece("Not converged: do not trust single cells. ", "warning"),)
-    pieces = [Piece(f"The two texts have a {record.unit} similarity of {number(record.similarity)}")]
+    pieces: list[Piece] = []
     for position, match in enumerate(record.words().strongest(2)):
-        pieces.append(Piece(": " if position == 0 else ", "))
-        pieces += [Piece(short(visible(match.left), 30), "name"), Piece(" with "), Piece(short(visible(match.right), 30), "name")]
+        pieces += [Piece(", ")] * (position > 0)
+        pieces += [quote(visible(match.left), 30), Piece(" with "), quote(visible(match.right), 30)]
         pieces += [Piece(" adds " if match.score > 0 else " takes off "), amount(abs(match.score), match.score)]
     total = float(record.matrix.sum())
-    pieces += [Piece("; all pairs of words together "), amount(total, total, signed_too=True)]
-    if record.decomposition == "projected":
+    pieces += [Piece(f"{'; a' if pieces else 'A'}ll pairs of words together "), amount(total, total, signed_too=True)]
+    if record.decomposition == "projected" and abs(record.shared) >= 0.005 * abs(record.similarity):
         pieces += [Piece(", and what both share with empty texts "), amount(record.shared, record.shared, signed_too=True)]
     return (*warning, *pieces, Piece("."))
 
@@ -48,7 +48,7 @@ def parts(record: PairAttribution) -> tuple[tuple[str, float, str], ...]:
 
 def rows(record: PairAttribution) -> tuple[tuple[str, float, str], ...]:
     """Return the parts with the residual taken off, where it shows in four decimals."""
-    missing = (("less the residual", -record.residual, "what the integrals miss"),)
+    missing = (("less the rounding left over", -record.residual, "what the integrals miss"),)
     return (*parts(record), *(missing if abs(record.residual) >= 0.00005 else ()))
 
 
@@ -69,8 +69,10 @@ def meaning(record: PairAttribution) -> str:
         cell = (
             "What lies in the directions of the two baselines is taken out of it; a cell is the dot product of what is left of two tokens."
         )
-        return f"{vector} {cell} The mass is the sum of all cells without their signs."
-    return f"{vector} A cell is the dot product of two of them. The mass is the sum of all cells and terms without their signs."
+        return f"{vector} {cell} The total effect (mass) is the sum of all cells without their signs."
+    return (
+        f"{vector} A cell is the dot product of two of them. The total effect (mass) is the sum of all cells and terms without their signs."
+    )
 
 
 def caption(record: PairAttribution) -> str:
@@ -88,8 +90,8 @@ def facts(record: PairAttribution) -> tuple[str, ...]:
     """Return error, residual and work as short phrases."""
     share = percent(record.error / record.mass if record.mass else 0.0)
     return (
-        f"all cells together off by at most {number(record.error, 2)} ({share} of mass)",
-        f"residual {signed(record.residual, 2)}",
+        f"all cells together off by at most {number(record.error, 2)} ({share} of the total effect)",
+        f"rounding left over (residual) {signed(record.residual, 2)}",
         f"{count(record.evaluations, 'path point')}, {work(record)}",
     )
 
@@ -97,6 +99,16 @@ def facts(record: PairAttribution) -> tuple[str, ...]:
 def work(record: PairAttribution) -> str:
     """Return how the derivatives were computed: passes per point and text."""
     return " and ".join(f"{side.passes} {side.mode} passes" for side in (record.a, record.b)) + " at each"
+
+
+def answer(record: PairAttribution) -> tuple[Piece, ...]:
+    """Return what the model says of the two texts."""
+    return (Piece("Similarity"), Piece(f" {number(record.similarity)}", "answer"), Piece(f" ({record.unit})"))
+
+
+def brief(record: PairAttribution) -> str:
+    """Return how far the numbers can be trusted, for everybody."""
+    return f"accurate to {percent(record.error / record.mass if record.mass else 0.0)}" if record.converged else verdict(record)[0]
 
 
 def verdict(record: PairAttribution) -> tuple[str, str]:
@@ -129,6 +141,7 @@ def document(record: PairAttribution) -> Document:
     found = record.words().strongest(STRONGEST)
     return Document(
         what=f"PairAttribution of {opening(record.a.text, 40)} ↔ {opening(record.b.text, 40)} · {visible(record.model.name)}",
+        answer=answer(record),
         finding=sentence(record),
         facts=(headline, *facts(record)),
         converged=record.converged,
@@ -169,7 +182,11 @@ def matches_document(matches: Matches) -> Document:
     return Document(
         what=f"Matches of {opening(matches.query)} among {count(len(matches.order), 'document')}",
         finding=finding,
-        facts=(headline, f"{len(matches.pairs)} explained", f"all cells of a pair together off by at most {percent(worst)} of mass"),
+        facts=(
+            headline,
+            f"{len(matches.pairs)} explained",
+            f"all cells of a pair together off by at most {percent(worst)} of the total effect",
+        ),
         converged=matches.converged,
         reason=reason,
         blocks=(Block(("", "document", "words behind it", "similarity"), table, names=3),),
@@ -184,9 +201,9 @@ def _behind(pair: PairAttribution | None) -> tuple[Piece, ...]:
         for match in found
         for piece in (
             Piece("; the strongest pair of words: "),
-            Piece(short(visible(match.left), 30), "name"),
+            quote(visible(match.left), 30),
             Piece(" with "),
-            Piece(short(visible(match.right), 30), "name"),
+            quote(visible(match.right), 30),
             Piece(" "),
             amount(match.score, match.score, signed_too=True),
         )

@@ -52,9 +52,17 @@ def bars(record: Attribution, target: int = 0, by: By = "word", top: int = TOP) 
     if special := groups["special"]:
         found.append(_of_many(record, "special tokens", "special", special, target))
     if held := groups["held"]:
-        found.append(_of_many(record, f"held: {held[0].label}" if len(held) == 1 else f"held tokens ({len(held)})", "held", held, target))
+        found.append(
+            _of_many(
+                record,
+                f"kept fixed: {held[0].label}" if len(held) == 1 else f"kept fixed ({count(len(held), 'token')})",
+                "held",
+                held,
+                target,
+            )
+        )
     missing = -float(record.residual[target])
-    label = "not accounted for (residual)" if record.adds_up else "not explained by this method"
+    label = "rounding left over" if record.adds_up else "not explained by this method"
     return [*found, Bar(label, missing, "residual", _share(record, missing, target))]
 
 

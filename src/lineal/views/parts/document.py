@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lineal.views.parts.words import Piece
+from lineal.views.parts.words import Piece, spoken
 
 BEST = "name"
 """The kind of a cell that stands out."""
@@ -23,7 +23,8 @@ class Block:
 
 @dataclass(frozen=True)
 class Document:
-    """What is said of a record. what: its kind and its text. finding: one sentence. facts: how far it can be trusted, in short phrases.
+    """What is said of a record. what: its kind and its text. answer: what the model answered, where it answered something. finding: one
+    sentence. facts: how far it can be trusted, in short phrases.
 
     reason: why it did not converge. blocks: tables. notes: what a reader has to know; cautions: what is wrong with what was explained.
     """
@@ -36,8 +37,10 @@ class Document:
     blocks: tuple[Block, ...] = ()
     notes: tuple[str, ...] = ()
     cautions: tuple[str, ...] = ()
+    answer: tuple[Piece, ...] = ()
 
     @property
     def lines(self) -> tuple[str, str, str]:
         """Three lines: what it is, what was found, how far that can be trusted."""
-        return self.what, "".join(piece.text for piece in self.finding), " · ".join(self.facts)
+        said = (*self.answer, *([Piece(". ")] if self.answer else []), *self.finding)
+        return self.what, spoken(said), " · ".join(self.facts)

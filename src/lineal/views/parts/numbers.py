@@ -51,6 +51,15 @@ def share(part: float) -> str:
     return "< 0.1 %" if 0 < part < 0.001 else percent(part)
 
 
+def likely(probability: float) -> str:
+    """Return a probability as a whole percentage, finer where it is near 0; what is all but certain is not called certain."""
+    if math.isnan(probability):
+        return "unknown"
+    if 0.995 <= probability < 1:
+        return "> 99 %"
+    return "< 0.1 %" if 0 < probability < 0.001 else f"{number(100 * probability, 1 if probability < 0.01 else 2)} %"
+
+
 def count(n: int, noun: str) -> str:
     """Return `1 word`, `2,000 words`."""
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"

@@ -19,6 +19,10 @@ BLUE, ORANGE = 255.0, 58.0
 """Hues in OKLCH, far apart for every common kind of colour vision."""
 
 
+RAMP = 0.7
+"""Depth of a tint: |value| / largest to this power, on pages (assets/marks.css), in terminals and in figures alike."""
+
+
 def scale(records: Iterable[Attribution], unit: str, by: By) -> float:
     """Return the largest finite |score| of a cell among all targets with this unit: one unit, one scale. Records without regions: none."""
     largest = 0.0
@@ -37,9 +41,9 @@ def strength(value: float, largest: float) -> float:
 
 
 def tint(value: float, largest: float, dark: bool) -> RGB:
-    """Return the background of a cell, from the page's own (value 0) to full colour."""
-    lightness, chroma, ground = (0.47, 0.10, 0.20) if dark else (0.80, 0.105, 1.0)
-    s = strength(value, largest)
+    """Return the background of a cell, from the page's own (value 0) to full colour; the ramp rises early, so that middling words show."""
+    lightness, chroma, ground = (0.50, 0.125, 0.20) if dark else (0.75, 0.135, 1.0)
+    s = strength(value, largest) ** RAMP
     return oklch(ground + s * (lightness - ground), s * chroma, BLUE if value < 0 else ORANGE)
 
 

@@ -16,26 +16,41 @@ from lineal.visible import one_line
 _UNITS = {"logit": "logit", "log_odds": "log-odds", "log_prob": "log-probability", "prob": "probability"}
 _UNITS |= {"cosine": "cosine", "dot": "dot product"}
 """How units are printed; others are printed as they are spelled."""
+WRITES = ("causal", "seq2seq", "masked")
+"""Kinds of models whose answers are pieces of text."""
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A piece of a sentence. kind: plain, name (a piece of somebody's text), up or down (a signed number), warning."""
+    """A piece of a sentence. kind: plain, name (a piece of somebody's text, in quotation marks), answer (what the model said), up or down
+    (a signed number), warning.
+    """
 
     text: str
-    kind: Literal["plain", "name", "up", "down", "warning"] = "plain"
+    kind: Literal["plain", "name", "answer", "up", "down", "warning"] = "plain"
 
 
 def spoken(pieces: tuple[Piece, ...]) -> str:
-    """Return a sentence as a plain string, names between asterisks."""
-    return "".join(f"*{piece.text}*" if piece.kind == "name" else piece.text for piece in pieces)
+    """Return a sentence as a plain string."""
+    return "".join(piece.text for piece in pieces)
+
+
+def quote(text: str, limit: int = 40) -> Piece:
+    """Return a piece of somebody's text in quotation marks, so that a comma that is meant does not read as one of the sentence."""
+    return Piece(f"“{short(text, limit)}”", "name")
+
+
+def quoted(record: Attribution, name: str) -> str:
+    """Return what is explained for print: in quotation marks where it is a piece of text, as a language model's tokens are."""
+    plain = visible(name.strip()) or repr(name)
+    if "“" in plain or (any(char.isalnum() for char in plain) and record.model.kind not in WRITES):
+        return plain
+    return " over ".join(f"“{part.strip()}”" for part in plain.split(" over "))
 
 
 def quantity(record: Attribution, target: int = 0) -> str:
     """Return what is explained, named: `the logit of POSITIVE`, `the cosine with “How do I …”`, `length (words)`."""
-    name, unit = target_name(record, target), unit_name(record.units[target])
-    if not any(char.isalnum() for char in name):
-        name = f"“{name}”"  # a comma that is explained reads as one of the sentence
+    name, unit = quoted(record, record.targets[target]), unit_name(record.units[target])
     if unit in ("cosine", "dot product"):
         return f"the {unit} of the two texts" if record.model.kind == "pair encoder" else f"the {unit} with {name}"
     if unit in _UNITS.values():
@@ -57,6 +72,17 @@ def target_name(record: Attribution, target: int) -> str:
 def about(record: Attribution) -> str:
     """Return where the numbers come from, on one line: method, model, baseline."""
     return " · ".join(visible(part) for part in (record.method, record.model.name, f"baseline: {record.baseline}") if part)
+
+
+def way(record: Attribution) -> str:
+    """Return what F(text) − F(baseline) is, in words: from which text to which."""
+    return f"from {'other words' if has_words(record) else 'neutral text'} to this text"
+
+
+def has_words(record: Attribution) -> bool:
+    """Return whether the path starts at words of some meaning, and not at what stands for none."""
+    name = record.baseline
+    return name.startswith(("text ", "counterfactual ", "word ")) or "× alternatives" in name or "× random words" in name
 
 
 def opening(text: str, limit: int = 60) -> str:
@@ -92,11 +118,12 @@ def truncations(record: Attribution) -> tuple[str, ...]:
 def details(record: Attribution) -> dict[str, str]:
     """Return where the numbers come from, by name."""
     model = record.model
-    roles = ", ".join(f"{record.roles.count(role):,} {role}" for role in ("content", "special", "held"))
+    said = {"content": "in play", "special": "special", "held": "kept fixed (held)"}
+    roles = ", ".join(f"{record.roles.count(role):,} {what}" for role, what in said.items() if role in record.roles)
     rows = {
         "Method": f"{record.method}; path: {record.path}; rule: {record.rule}",
         "Baseline": record.baseline,
-        "Tolerance": f"{percent(record.tol)} of the mass",
+        "Tolerance": f"{percent(record.tol)} of the total effect (the mass: the sum of all scores without their signs)",
         "Work": f"{count(record.evaluations, 'gradient')} in {number(record.seconds)} s",
         "Model": _dotted(model.name, model.architecture, model.kind, model.revision and f"revision {model.revision}"),
         "Weights": _dotted(model.fingerprint and f"fingerprint {model.fingerprint}", model.dtype, model.device),

@@ -13,6 +13,7 @@ from lineal.views.attribution.page import numbers_of
 from lineal.views.media import html
 from lineal.views.parts.cells import By, levels, short, visible
 from lineal.views.parts.chart import Chart, chart
+from lineal.views.parts.guide import ATTRIBUTION, guide, made
 from lineal.views.parts.heat import drawn_targets
 from lineal.views.parts.words import quantity
 from lineal.views.sides.words import Side, no_matrix, parts, sentence, sides
@@ -53,6 +54,8 @@ def sides_page(record: Attribution, *, title: str | None = None, panels: Sequenc
         no_matrix=no_matrix(record),
         panels=panels,
         shared=set(),
+        guide=guide(ATTRIBUTION, record.units),
+        made=made(record.model, record.versions.get("lineal", "")),
         **numbers_of([record], drawn),
         **html.dress("page.js", "page.css", "pair.css"),
     )

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from lineal.records.attribution import Attribution
 from lineal.views.attribution.words import warning
 from lineal.views.parts.bars import Bar, strongest
-from lineal.views.parts.cells import By, Cell, by_text, cells, level_of, numbered, short
+from lineal.views.parts.cells import By, Cell, by_text, cells, level_of, numbered
 from lineal.views.parts.numbers import number
-from lineal.views.parts.words import Piece, quantity
+from lineal.views.parts.words import Piece, quantity, quote
 
 PER_SIDE = 8
 """Words of each text with a bar of their own."""
@@ -48,7 +48,7 @@ def sentence(record: Attribution, target: int = 0, by: By = "word") -> tuple[Pie
         pieces.append(Piece((": ", ", ")[position > 0] + f"text {side.number} "))
         pieces += _amount(side.total)
         if (first := side.bars[0]).cell is not None and first.value:
-            pieces += [Piece(" (strongest: "), Piece(short(first.cell.name, 30), "name"), Piece(" "), _signed(first.value), Piece(")")]
+            pieces += [Piece(" (strongest: "), quote(first.cell.label, 30), Piece(" "), _signed(first.value), Piece(")")]
     return (*pieces, Piece("."))
 
 
@@ -60,15 +60,15 @@ def parts(record: Attribution, target: int = 0) -> tuple[tuple[str, float, str],
     rows = [
         ("words of text 1", first.total, f"{len(first.content)} {_words(record)}, each with the other text in view"),
         ("words of text 2", second.total, f"{len(second.content)} {_words(record)}"),
-        ("special and held tokens", others, "tokens that belong to no word, or do not move"),
+        ("special and fixed tokens", others, "tokens that belong to no word, or do not move"),
         ("baseline", float(record.f_baseline[target]), f"the answer when both texts are the baseline ({record.baseline})"),
         (
-            "less the residual",
+            "less the rounding left over",
             -float(record.residual[target]),
             missing,
         ),
     ]
-    return tuple(row for row in rows if row[1] or row[0] not in ("special and held tokens", "less the residual"))
+    return tuple(row for row in rows if row[1] or row[0] not in ("special and fixed tokens", "less the rounding left over"))
 
 
 def no_matrix(record: Attribution) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from lineal.records.attribution import Attribution
 from lineal.views.media import html
 from lineal.views.parts.cells import cells, visible
+from lineal.views.parts.guide import RECORD, guide, made
 
 TOP_WORDS = 8
 
@@ -73,6 +74,8 @@ def verdicts_page(summary: Tally, *, title: str, links: Sequence[str] = (), note
         links=links,
         notes=notes,
         data="{}",
+        guide=guide(RECORD),
+        made=made(),
         **html.dress(None, "page.css", "verdicts.css"),
         largest=max((abs(value) for _, value, _ in summary.regions), default=0.0) or 1.0,
         most=max((*summary.chosen.values(), *summary.gold.values())),
