@@ -15,7 +15,7 @@ import pytest
 
 from lineal import Attribution, views
 from tests import test_records, test_views_interactions, test_views_pairs, test_views_sides
-from tests.records import make_record, pieces_record, sample_records
+from tests.records import make_record, pair_record, pieces_record, sample_records
 
 if not os.environ.get("CI"):
     pytest.importorskip("playwright", reason="playwright is not installed")
@@ -41,7 +41,7 @@ SHORT = 5e-3
 
 RECORDS = sample_records()
 SIDES = test_views_sides.record()
-PAIR = test_views_pairs.record()
+PAIR = pair_record()
 MATCHES = test_views_pairs.matches()
 TOGETHER = test_views_interactions.record()
 CLAIMED = pieces_record("Is the wall tall? The wall is very tall.", seed=20, size=20, loud=0.6)

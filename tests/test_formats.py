@@ -13,13 +13,13 @@ from lineal.cli.main import main
 from lineal.errors import MissingExtraError, OptionError, ResultError
 from lineal.records.base import nulls
 from tests import test_views_interactions, test_views_pairs, tiny
-from tests.records import sample_records
+from tests.records import pair_record, sample_records
 
 RECORDS = {
     "one output": sample_records()["converged"],
     "several": sample_records()["labels"],
     "two texts": sample_records()["two_texts"],
-    "pair": test_views_pairs.record(),
+    "pair": pair_record(),
     "matches": test_views_pairs.matches(),
     "interactions": test_views_interactions.record(),
 }

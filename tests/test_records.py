@@ -24,7 +24,7 @@ from lineal.records.evaluation import Column
 from lineal.records.load import KINDS
 from lineal.records.trust import Check
 from tests import test_views_interactions, test_views_pairs
-from tests.records import HOSTILE, pieces_record, sample_records
+from tests.records import HOSTILE, pair_record, pieces_record, sample_records
 
 A, B = (0.2, -1.0, 0.4, 0.1), (0.3, -0.5, 0.1, 0.2)
 
@@ -69,7 +69,7 @@ def every_kind() -> dict[str | None, Record]:
     second = samples["converged"].model_copy(update={"method": "occlusion", "scores": samples["converged"].scores * 0.9, "adds_up": False})
     return {
         None: samples["converged"],
-        "pair": test_views_pairs.record(),
+        "pair": pair_record(),
         "matches": test_views_pairs.matches(),
         "interactions": test_views_interactions.record(),
         "comparison": lineal.Comparison(records=(samples["converged"], second)),
