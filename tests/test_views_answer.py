@@ -13,8 +13,8 @@ from lineal.views import page, repr_html, spoken, to_markdown, to_text
 from lineal.views.parts.answer import answer
 from lineal.views.parts.numbers import likely
 from lineal.views.parts.words import quantity
-from tests import test_views_interactions, test_views_pairs, test_views_sides
-from tests.records import MODEL, pieces_record, sample_records
+from tests import test_views_interactions, test_views_sides
+from tests.records import MODEL, pair_record, pieces_record, sample_records
 from tests.test_views_html import Node
 
 LABELS = Answers(names=("NEGATIVE", "POSITIVE"), probs=np.array([[0.04, 0.96], [0.5, 0.5], [0.36, 0.64]]))
@@ -113,7 +113,7 @@ def test_in_view_there_are_everybodys_words(name: str) -> None:
 
 
 def test_pairs_interactions_and_two_texts_say_it_too() -> None:
-    pair, joint, sides = test_views_pairs.record(), test_views_interactions.record(), test_views_sides.record()
+    pair, joint, sides = pair_record(), test_views_interactions.record(), test_views_sides.record()
     for record, first in ((pair, "Similarity"), (joint, "POSITIVE"), (sides, "")):
         source = page(record)
         assert Node(source).texts("p", "answer")[0].startswith(first)
