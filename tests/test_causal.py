@@ -15,7 +15,9 @@ from lineal.evaluation.readings import has, lead
 from lineal.evaluation.run import Evaluation, evaluate
 from lineal.metrics import CATALOGUE, catalogue, questions
 from lineal.models import TextModel
-from lineal.objectives.scores import ClassScore, Similarity, TokenScore
+from lineal.objectives.embedding import Similarity
+from lineal.objectives.label import ClassScore
+from lineal.objectives.token import TokenScore
 from lineal.verbs.options import Options
 from lineal.verbs.session import Session
 from lineal.views.evaluation.table import evaluation_markdown, evaluation_rows

@@ -23,7 +23,8 @@ from lineal.methods import Case, Outcome
 from lineal.metrics import catalogue, subsets
 from lineal.models.checks import check_fidelity
 from lineal.models.classifier import SequenceClassifier
-from lineal.objectives.scores import ClassScore, TokenScore
+from lineal.objectives.label import ClassScore
+from lineal.objectives.token import TokenScore
 from lineal.objectives.wrap import Combined, Hellinger
 from lineal.verbs import prepare
 from lineal.verbs.options import Options

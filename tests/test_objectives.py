@@ -8,7 +8,10 @@ import pytest
 import torch
 
 from lineal.errors import OptionError
-from lineal.objectives.scores import ClassScore, Similarity, TokenScore, check_similarity, check_unit, in_unit
+from lineal.objectives.embedding import Similarity, check_similarity
+from lineal.objectives.label import ClassScore
+from lineal.objectives.token import TokenScore
+from lineal.objectives.units import check_unit, in_unit
 from lineal.objectives.wrap import Beside, Combined, Moved, Probability
 
 LOGITS = torch.tensor([[2.0, -1.0, 0.5], [30.0, -30.0, 0.0]], dtype=torch.float64)

@@ -24,7 +24,7 @@ from lineal.errors import InputError, OptionError, ResultError, TooLongError
 from lineal.kept import Kept
 from lineal.models import TextModel
 from lineal.models.lease import lease
-from lineal.objectives.scores import Embedding
+from lineal.objectives.embedding import Embedding
 from lineal.paths import Straight
 from lineal.verbs.pair import PROBES, PairOptions, Pairs, spanned
 from tests.fakes import by

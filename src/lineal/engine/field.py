@@ -25,7 +25,7 @@ from lineal.models.base import TextModel
 from lineal.models.causal import Prefix
 from lineal.models.checks import differentiable
 from lineal.models.encoded import Encoded
-from lineal.objectives.scores import Branches, Objective
+from lineal.objectives.contract import Branches, Objective
 from lineal.paths import Path
 
 Floats = NDArray[np.float64]

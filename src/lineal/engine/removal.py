@@ -18,7 +18,7 @@ from lineal.engine.field import Problem
 from lineal.engine.integrate import Budget, Task, integrate
 from lineal.models.base import TextModel
 from lineal.models.encoded import Encoded
-from lineal.objectives.scores import Objective
+from lineal.objectives.contract import Objective
 from lineal.objectives.wrap import Moved
 from lineal.paths import Straight
 from lineal.quadrature.fixed import Ends

@@ -24,7 +24,7 @@ from lineal.evaluation.stability import max_sensitivity
 from lineal.methods import Case, Occlusion
 from lineal.metrics import curves, questions
 from lineal.models.base import TextModel
-from lineal.objectives.scores import Objective
+from lineal.objectives.contract import Objective
 from lineal.objectives.wrap import Beside
 from lineal.paths import Straight
 from lineal.records import group

@@ -11,7 +11,7 @@ from lineal.engine.removal import REMOVALS, Subject, values
 from lineal.errors import InputError, OptionError, listing
 from lineal.metrics.pairs import From, Gone, PairCurve, pair_curve
 from lineal.models import load
-from lineal.objectives.scores import Embedding
+from lineal.objectives.embedding import Embedding
 from lineal.records.pair import PairAttribution, Side
 from lineal.verbs.pair import PairOptions, Pairs
 from lineal.verbs.session import Session

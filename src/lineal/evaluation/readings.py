@@ -11,7 +11,10 @@ from lineal.metrics.catalogue import Need
 from lineal.models.base import TextModel
 from lineal.models.encoded import Encoded
 from lineal.models.forward import answer
-from lineal.objectives.scores import ClassScore, EntailmentScore, Objective, SequenceScore, TokenScore
+from lineal.objectives.contract import Objective
+from lineal.objectives.label import ClassScore, EntailmentScore
+from lineal.objectives.sequence import SequenceScore
+from lineal.objectives.token import TokenScore
 from lineal.objectives.wrap import Beside, Combined, Hellinger, Lead, Most, Probability, root_probabilities
 
 

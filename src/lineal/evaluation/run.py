@@ -27,7 +27,7 @@ from lineal.models import load
 from lineal.models.base import GENERATIVE, TextModel
 from lineal.models.card import spelled
 from lineal.models.vocabulary import special_tokens
-from lineal.objectives.scores import Objective
+from lineal.objectives.contract import Objective
 from lineal.prompts import regions
 from lineal.records.attribution import Attribution
 from lineal.records.evaluation import Column, Evaluation

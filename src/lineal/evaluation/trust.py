@@ -23,7 +23,7 @@ from lineal.metrics import pearson, spearman
 from lineal.metrics.curves import GRID, count, ranking
 from lineal.models import load
 from lineal.models.vocabulary import special_tokens
-from lineal.objectives.scores import Objective
+from lineal.objectives.contract import Objective
 from lineal.objectives.wrap import Beside, Combined
 from lineal.records.attribution import Attribution
 from lineal.records.trust import Check, Trust, Verdict

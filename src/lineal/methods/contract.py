@@ -19,7 +19,7 @@ from lineal.engine.tangents import Mode
 from lineal.models.base import TextModel
 from lineal.models.causal import Prefix
 from lineal.models.encoded import Encoded
-from lineal.objectives.scores import Objective
+from lineal.objectives.contract import Objective
 from lineal.paths import Path, Straight
 from lineal.quadrature.contract import Integral, Schedule, Stop
 from lineal.quadrature.fixed import Ends

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from lineal.errors import ModelError, OptionError
 from lineal.models.encoded import Encoded
 from lineal.models.lease import lease
-from lineal.objectives.scores import Activation
+from lineal.objectives.units import Activation
 from lineal.records.attribution import ModelCard
 
 DIGITS = re.compile("[0-9]{1,18}")

@@ -14,7 +14,7 @@ from lineal.models.base import Adapter, Around, Head, TextModel, entered, featur
 from lineal.models.card import card, digest
 from lineal.models.encoded import Encoded, model_limit, tokenise
 from lineal.models.lease import lease
-from lineal.objectives.scores import Activation
+from lineal.objectives.units import Activation
 
 
 class SequenceClassifier(Adapter):

@@ -21,7 +21,7 @@ from lineal.models.card import digest, fingerprint
 from lineal.models.encoded import Encoded
 from lineal.models.encoder import SentenceEncoder
 from lineal.models.lease import untouched
-from lineal.objectives.scores import Activation
+from lineal.objectives.units import Activation
 
 CONFIG = "lineal_probe.json"
 WEIGHTS = "probe.safetensors"

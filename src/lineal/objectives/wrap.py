@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lineal.objectives.scores import Branches, Objective, Plain
+from lineal.objectives.contract import Branches, Objective, Plain
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 
 from lineal.models.base import TextModel
 from lineal.models.encoded import Encoded
-from lineal.objectives.scores import Objective
+from lineal.objectives.contract import Objective
 
 Bound = Callable[[Encoded], Objective]
 

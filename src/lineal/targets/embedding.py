@@ -11,7 +11,7 @@ from torch import Tensor
 from lineal.errors import OptionError
 from lineal.models.base import TextModel, require
 from lineal.models.forward import answer
-from lineal.objectives.scores import Embedding, Similarity, Together, check_similarity
+from lineal.objectives.embedding import Embedding, Similarity, Together, check_similarity
 from lineal.targets.contract import Bound, Target
 
 

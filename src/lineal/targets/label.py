@@ -12,7 +12,8 @@ from lineal.models.base import Head, TextModel, require
 from lineal.models.classifier import WithHypothesis
 from lineal.models.encoded import Encoded
 from lineal.models.forward import answer
-from lineal.objectives.scores import ClassScore, EntailmentScore, check_unit, in_unit
+from lineal.objectives.label import ClassScore, EntailmentScore
+from lineal.objectives.units import check_unit, in_unit
 from lineal.targets.contract import Bound, Target
 from lineal.typed import check_fields, listed
 

@@ -19,7 +19,10 @@ from lineal.models.forward import answer
 from lineal.models.generative import Generative
 from lineal.models.lease import lease
 from lineal.models.vocabulary import spell, token_id
-from lineal.objectives.scores import Objective, SequenceScore, TokenScore, Unit, check_among, check_normalise, check_unit
+from lineal.objectives.contract import Objective
+from lineal.objectives.sequence import SequenceScore, check_among, check_normalise
+from lineal.objectives.token import TokenScore
+from lineal.objectives.units import Unit, check_unit
 from lineal.objectives.wrap import Combined
 from lineal.targets.contract import Bound, Target
 from lineal.typed import listed

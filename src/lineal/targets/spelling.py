@@ -10,7 +10,8 @@ from typing import Any, get_args
 
 from lineal import spellings
 from lineal.errors import OptionError, listing, unknown
-from lineal.objectives.scores import SimilarityName, Unit
+from lineal.objectives.embedding import SimilarityName
+from lineal.objectives.units import Unit
 from lineal.spellings import Argument, Entry
 from lineal.targets.contract import Target
 from lineal.targets.embedding import OwnEmbedding, Similar

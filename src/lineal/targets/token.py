@@ -13,7 +13,8 @@ from lineal.models.encoded import Encoded
 from lineal.models.forward import answer
 from lineal.models.tokenwise import mask_positions
 from lineal.models.vocabulary import spell, token_id
-from lineal.objectives.scores import Part, SpanScore, TokenScore, check_unit
+from lineal.objectives.token import Part, SpanScore, TokenScore
+from lineal.objectives.units import check_unit
 from lineal.targets.contract import Bound, Target
 from lineal.typed import check_fields
 

@@ -19,7 +19,7 @@ from typing import Any, Unpack
 from lineal.errors import InputError, MissingExtraError, OptionError
 from lineal.models import TextModel, load
 from lineal.models.encoded import Encoded
-from lineal.objectives.scores import Objective
+from lineal.objectives.contract import Objective
 from lineal.prompts import Chat, Marked
 from lineal.records.attribution import Attribution
 from lineal.targets.contract import Bound, Target

@@ -11,7 +11,8 @@ import numpy as np
 from lineal.engine.field import Problem
 from lineal.methods.contract import Case, Key
 from lineal.models.base import Head
-from lineal.objectives.scores import ClassScore, TokenScore
+from lineal.objectives.label import ClassScore
+from lineal.objectives.token import TokenScore
 from lineal.objectives.wrap import Combined
 from lineal.quadrature.contract import Integral, Schedule
 from lineal.records.attribution import Answers

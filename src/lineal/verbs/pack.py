@@ -11,7 +11,7 @@ import numpy as np
 from lineal import methods
 from lineal.engine.field import Problem
 from lineal.methods.contract import Case, Integrals, Key, Outcome
-from lineal.objectives.scores import SequenceScore
+from lineal.objectives.sequence import SequenceScore
 from lineal.prompts import regions
 from lineal.quadrature.contract import Integral, Schedule, Stop
 from lineal.records.attribution import Attribution, Choices

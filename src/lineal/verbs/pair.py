@@ -32,7 +32,7 @@ from lineal.models.encoder import SentenceEncoder
 from lineal.models.lease import lease
 from lineal.models.siamese import Siamese, Sides
 from lineal.models.vocabulary import special_tokens
-from lineal.objectives.scores import Embedding, Projection, SimilarityName, check_similarity
+from lineal.objectives.embedding import Embedding, Projection, SimilarityName, check_similarity
 from lineal.paths import Straight
 from lineal.quadrature.contract import Integral, Stop
 from lineal.quadrature.spelling import schedule

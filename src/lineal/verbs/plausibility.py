@@ -17,7 +17,8 @@ from lineal.engine.field import Problem
 from lineal.methods.contract import Case, Key, Outcome, Plan
 from lineal.models.layer import Entered
 from lineal.models.vocabulary import named, spell
-from lineal.objectives.scores import ClassScore, Fluency, TokenScore
+from lineal.objectives.label import ClassScore
+from lineal.objectives.token import Fluency, TokenScore
 from lineal.objectives.wrap import Combined
 from lineal.paths import Straight
 from lineal.quadrature.contract import Integral, Schedule

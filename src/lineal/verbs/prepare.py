@@ -25,7 +25,7 @@ from lineal.models.encoded import Encoded
 from lineal.models.layer import Entered
 from lineal.models.rounding import spacing
 from lineal.models.vocabulary import special_tokens
-from lineal.objectives.scores import NO_BRANCHES, Objective
+from lineal.objectives.contract import NO_BRANCHES, Objective
 from lineal.paths import Path, Straight
 from lineal.prompts import regions
 from lineal.quadrature import spelling as rules
