@@ -5,7 +5,7 @@ The straight line gives Integrated Gradients (Sundararajan, Taly & Yan, ICML 201
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -62,6 +62,52 @@ class Straight:
     def velocity(self, alphas: Sequence[float]) -> Tensor:
         """Return the constant difference (1, t, d)."""
         return (self.end - self.start)[None]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Straight lines to one end from starts that are drawn while there is need of more; α of the j-th, from 0, is 2 j + α.
+
+    chunk: gives the c-th `size` starts, (size, t, d), the same ones every time. end: (t, d).
+    """
+
+    chunk: Callable[[int], Tensor]
+    size: int
+    end: Tensor
+
+    @property
+    def name(self) -> str:
+        """The record's word for it."""
+        return "straight"
+
+    @property
+    def breaks(self) -> tuple[float, ...]:
+        """No kinks, of any line."""
+        return (0.0, 1.0)
+
+    def line(self, j: int) -> Straight:
+        """Return the j-th line."""
+        return Straight(self.chunk(j // self.size)[j % self.size], self.end)
+
+    def at(self, alphas: Sequence[float]) -> Tensor:
+        """Return (n, t, d) points."""
+        which = np.floor(np.asarray(alphas, dtype=np.float64) / 2)
+        weights = torch.as_tensor(np.asarray(alphas, dtype=np.float64) - 2 * which).to(self.end)
+        return torch.lerp(self._starts(which), self.end, weights[:, None, None])
+
+    def velocity(self, alphas: Sequence[float]) -> Tensor:
+        """Return (n, t, d) differences."""
+        return self.end - self._starts(np.floor(np.asarray(alphas, dtype=np.float64) / 2))
+
+    def _starts(self, which: NDArray[np.float64]) -> Tensor:
+        lines = which.astype(np.int64)
+        chunks = {int(c): self.chunk(int(c)) for c in np.unique(lines // self.size)}
+        return torch.stack([chunks[int(j) // self.size][int(j) % self.size] for j in lines])
+
+
+def lines(path: Path, most: int) -> list[Path]:
+    """Return the first lines of a path of many, or the path itself."""
+    return [path.line(j) for j in range(most)] if isinstance(path, Drawn) else [path]
 
 
 @dataclass(frozen=True)

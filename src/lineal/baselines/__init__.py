@@ -9,7 +9,7 @@ Default: the mask token where there is one (masked encoders were trained to read
 """
 
 from lineal.baselines.alternatives import Alternatives
-from lineal.baselines.contract import Baseline, Start, notes, still
+from lineal.baselines.contract import Baseline, Start, drawn, more, notes, still
 from lineal.baselines.draws import RandomWords, some_of
 from lineal.baselines.spelling import BASELINES, NAMED, resolve, spelling
 from lineal.baselines.texts import AnotherText, Counterfactual, Several
@@ -53,11 +53,13 @@ __all__ = [
     "bos",
     "counterfactual",
     "default",
+    "drawn",
     "eos",
     "given",
     "mask",
     "mean",
     "mean_embedding",
+    "more",
     "notes",
     "pad",
     "random_words",

@@ -29,6 +29,8 @@ from lineal.typed import check_fields, check_seed
 Weights = NDArray[np.float64]
 Proposer = Callable[[Encoded, Sequence[int]], Weights]
 """From a text and n places in it to (n, V) log weights of what could stand there; they need not be normalised."""
+AT_A_TIME = 8
+"""Draws at a time where their number is open."""
 ROWS = 16
 """Masked copies of a text that are run together."""
 
@@ -36,6 +38,8 @@ ROWS = 16
 @dataclass(frozen=True)
 class Alternatives:
     """`samples` baselines in which every word that moves is another one, drawn for its own place while all others stand as they are.
+
+    samples: how many; None for as many as the tolerance needs, with methods that average integrals (`lineal.methods.IG`), else eight.
 
     proposer: "model", what the explained model itself predicts there (a decoder from what comes before, in one forward pass; a masked model
     with the word masked, one row per word); "class", any word of the same class (`lineal.baselines.classes`), equally likely; or a
@@ -51,7 +55,7 @@ class Alternatives:
     an integral per sample, or with occlusion a forward pass per sample and token. Six draws are noisy: the spread says how much.
     """
 
-    samples: int = 8
+    samples: int | None = None
     proposer: Any = None
     seed: int = 0
 
@@ -59,7 +63,7 @@ class Alternatives:
         """Check the numbers."""
         check_fields(self)
         check_seed(self.seed)
-        if not 1 <= self.samples <= MOST_SAMPLES:
+        if self.samples is not None and not 1 <= self.samples <= MOST_SAMPLES:
             raise OptionError(f"alternatives need at least one sample, not {self.samples}; at most {MOST_SAMPLES} are drawn")
         if self.proposer is not None and not isinstance(self.proposer, str) and not isinstance(self.proposer, TextModel):
             raise OptionError(f"the proposer is {self.proposer!r}; give 'model', 'class', or a masked-language model")
@@ -68,7 +72,8 @@ class Alternatives:
     def name(self) -> str:
         """How many, and who proposed them."""
         by = self.proposer.card.name if isinstance(self.proposer, TextModel) else self.proposer
-        return f"{self.samples} × alternatives" + (f" by {by}" if by is not None else "")
+        named = "alternatives" + (f" by {by}" if by is not None else "")
+        return f"{named}, as many as needed" if self.samples is None else f"{self.samples} × {named}"
 
     def by(self, model: TextModel) -> Any:
         """Return the proposer: what was asked for, else what suits the model."""
@@ -108,30 +113,57 @@ class _Drawn(Noted):
     who: str
 
     def __call__(self, encoded: Encoded) -> Tensor:
-        ids, neutral = self.ids(encoded)
+        return self._embedded(encoded, *self.ids(encoded))
+
+    @property
+    def drawn(self) -> bool:
+        return True
+
+    def more(self, encoded: Encoded) -> Callable[[int], Tensor] | None:
+        if self.asked.samples is not None:
+            return None
+        made = [self.ids(encoded)]
+
+        def chunk(c: int) -> Tensor:
+            while len(made) <= c:
+                made.append(self._made(encoded, len(made)))
+            return self._embedded(encoded, *made[c])
+
+        return chunk
+
+    def ids(self, encoded: Encoded) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Return (m, t) token ids, and (t,) at which of them the neutral token stands instead; the first eight where there are more."""
+        return _draws.get(self, (encoded.texts, encoded.roles, tuple(encoded.ids)), lambda: self._made(encoded, 0))
+
+    def _embedded(self, encoded: Encoded, ids: NDArray[np.int64], neutral: NDArray[np.bool_]) -> Tensor:
         fill = default(self.model).bind(self.model)(encoded)
         with torch.no_grad():
             start = self.model.embed(torch.from_numpy(ids).to(self.model.device))  # (m, t, d)
         return torch.where(torch.from_numpy(neutral).to(start.device)[:, None], fill.to(start), start)
 
-    def ids(self, encoded: Encoded) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """Return (m, t) token ids, and (t,) at which of them the neutral token stands instead."""
-        return _draws.get(self, (encoded.texts, encoded.roles, tuple(encoded.ids)), lambda: self._made(encoded))
+    def _made(self, encoded: Encoded, chunk: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        m = AT_A_TIME if self.asked.samples is None else self.asked.samples
+        drawn, neutral = np.tile(np.array(encoded.ids), (m, 1)), np.zeros(len(encoded), dtype=bool)
+        text = zlib.crc32("\0".join(encoded.texts).encode("utf-8", "surrogatepass"))
+        random = np.random.default_rng([self.asked.seed, text, *([chunk] if chunk else [])])
+        for word, ids, share in _places.get(self, (encoded.texts, encoded.roles, tuple(encoded.ids)), lambda: self._proposed(encoded)):
+            drawn[:, word[0]] = random.choice(ids, m, p=share)
+            neutral[word[1:]] = True
+        return drawn, neutral
 
-    def _made(self, encoded: Encoded) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        drawn, neutral = np.tile(np.array(encoded.ids), (self.asked.samples, 1)), np.zeros(len(encoded), dtype=bool)
+    def _proposed(self, encoded: Encoded) -> list[Place]:
+        """Return every word that something can be drawn for."""
         every = words(encoded, [i for i, segment in enumerate(encoded.segments) if segment >= 0])
         able = [(word, self._able(encoded.ids[word[0]])) for word in every if all(encoded.roles[i] == "content" for i in word)]
         able = [(word, ids) for word, ids in able if len(ids)]
-        random = np.random.default_rng([self.asked.seed, zlib.crc32("\0".join(encoded.texts).encode("utf-8", "surrogatepass"))])
         proposed: Iterable[Weights] = self.propose(encoded, [word[0] for word, _ in able]) if able else ()
+        found = []
         for (word, ids), weights in zip(able, proposed, strict=True):
             ids = ids[np.isfinite(weights[ids])]
             if len(ids):
                 share = np.exp(weights[ids] - weights[ids].max())
-                drawn[:, word[0]] = random.choice(ids, self.asked.samples, p=share / share.sum())
-                neutral[word[1:]] = True
-        return drawn, neutral
+                found.append((word, ids, share / share.sum()))
+        return found
 
     def _able(self, own: int) -> NDArray[np.int64]:
         """Return the ids that may be drawn for a token: whole words of its code, less itself; none for what is no whole word."""
@@ -146,7 +178,8 @@ class _Drawn(Noted):
             f" Further tokens of words of several, which become {default(self.model).name}: {int(neutral.sum())}." if neutral.any() else ""
         )
         rest += f" Tokens without an alternative, which stay as they are: {same}." if same > 0 else ""
-        return (f"Baselines are {self.asked.samples} draws of other words, {self.who}{f' (as {shown})' if shown else ''}.{rest}",)
+        many = "draws" if self.asked.samples is None else f"{self.asked.samples} draws"
+        return (f"Baselines are {many} of other words, {self.who}{f' (as {shown})' if shown else ''}.{rest}",)
 
     def _spelled(self, ids: Iterable[int]) -> str:
         return ", ".join(dict.fromkeys(spell(self.model, int(i)).strip() for i in ids))
@@ -154,6 +187,10 @@ class _Drawn(Noted):
 
 _draws: Kept[Any, tuple[NDArray[np.int64], NDArray[np.bool_]]] = Kept(most=4)
 """The last draws of a bound baseline: its starting points and its notes need the same ones."""
+Place = tuple[list[int], NDArray[np.int64], NDArray[np.float64]]
+"""A word's tokens, what may be drawn for the first of them, and how likely each is."""
+_places: Kept[Any, list[Place]] = Kept(most=4)
+"""Proposals of the last texts."""
 
 
 def _equally(model: TextModel) -> Proposer:

@@ -22,13 +22,22 @@ class Noted(ABC):
     def __call__(self, encoded: Encoded) -> Tensor:
         """Return the starting embeddings of a text."""
 
-    @abstractmethod
     def notes(self, encoded: Encoded) -> tuple[str, ...]:
         """Return sentences for the record of this text."""
+        return ()
 
     def still(self, encoded: Encoded) -> frozenset[int]:
         """Return the tokens of a text that do not move; all do unless a start says otherwise."""
         return frozenset()
+
+    def more(self, encoded: Encoded) -> Callable[[int], Tensor] | None:
+        """Return what gives the c-th of further starting points, (m, t, d), where as many are to be drawn as the tolerance needs."""
+        return None
+
+    @property
+    def drawn(self) -> bool:
+        """Whether the starting points are a random sample."""
+        return False
 
 
 @runtime_checkable
@@ -56,6 +65,16 @@ def notes(start: Start, encoded: Encoded) -> tuple[str, ...]:
 def still(start: Start, encoded: Encoded) -> frozenset[int]:
     """Return the tokens at which a starting point is the text itself, and which are held for it."""
     return start.still(encoded) if isinstance(start, Noted) else frozenset()
+
+
+def more(start: Start, encoded: Encoded) -> Callable[[int], Tensor] | None:
+    """Return what draws further starting points, None where their number is given."""
+    return start.more(encoded) if isinstance(start, Noted) else None
+
+
+def drawn(start: Start) -> bool:
+    """Return whether starting points are a random sample."""
+    return isinstance(start, Noted) and start.drawn
 
 
 def vector(model: TextModel, token: int) -> Tensor:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lineal.baselines.contract import Start
+from lineal.baselines.contract import Noted, Start
 from lineal.baselines.texts import AnotherText, Several
 from lineal.errors import OptionError
 from lineal.models.base import TextModel
@@ -43,14 +43,24 @@ class RandomWords:
 
     def bind(self, model: TextModel) -> Start:
         """Look up what may be drawn."""
-        words = torch.from_numpy(drawable(model))
+        return _Words(model, self, torch.from_numpy(drawable(model)))
 
-        def start(encoded: Encoded) -> Tensor:
-            drawn = torch.randint(len(words), (len(encoded), self.samples), generator=torch.Generator().manual_seed(self.seed))
-            with torch.no_grad():
-                return model.embed(words[drawn.T].to(model.device))  # (m, t, d)
 
-        return start
+@dataclass(frozen=True, eq=False)
+class _Words(Noted):
+    model: TextModel
+    asked: RandomWords
+    words: Tensor
+
+    def __call__(self, encoded: Encoded) -> Tensor:
+        shape = (len(encoded), self.asked.samples)
+        drawn = torch.randint(len(self.words), shape, generator=torch.Generator().manual_seed(self.asked.seed))
+        with torch.no_grad():
+            return self.model.embed(self.words[drawn.T].to(self.model.device))  # (m, t, d)
+
+    @property
+    def drawn(self) -> bool:
+        return True
 
 
 def some_of(texts: Sequence[str], samples: int = 8, seed: int = 0) -> Several:

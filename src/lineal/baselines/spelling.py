@@ -23,7 +23,8 @@ def resolve(baseline: Any, model: TextModel) -> Baseline:
     """Return a baseline from None (the model's default), a name, a baseline, or several of them: a list, or "mask,pad" in one string.
 
     Other spellings: "text:SOME WORDS", "counterfactual:TEXT", "word:WORD" (quotes keep a leading space), "token:ID", "random:8",
-    "alternatives:8", "alternatives:8:class"; in a list within one string those that hold words stand in quotes: 'mask,"text:SOME WORDS"'.
+    "alternatives:8", "alternatives:8:class", "alternatives" (as many as the tolerance needs); in a list within one string those that hold
+    words stand in quotes: 'mask,"text:SOME WORDS"'.
     A tensor stands for `Given`. model: read only where `baseline` is None.
 
     OptionError lists the names.
@@ -98,17 +99,22 @@ def _samples(given: str) -> dict[str, Any]:
     return {"samples": int(given)}
 
 
+OPEN = "auto"
+"""In place of a number: as many as the tolerance needs."""
+
+
 def _draws(given: str) -> dict[str, Any]:
     count, _, proposer = given.partition(":")
-    if not spellings.NUMBER.fullmatch(count):
-        raise OptionError(f"the number of alternatives {count!r} is no number; write alternatives:8 or alternatives:8:class")
-    return {"samples": int(count), "proposer": proposer or None}
+    if count != OPEN and not spellings.NUMBER.fullmatch(count):
+        raise OptionError(f"the number of alternatives {count!r} is no number; write alternatives:8, alternatives:8:class or alternatives")
+    return {"samples": None if count == OPEN else int(count), "proposer": proposer or None}
 
 
 def _written_draws(value: Alternatives) -> str | None:
+    count = OPEN if value.samples is None else str(value.samples)
     if value.proposer is None:
-        return str(value.samples)
-    return f"{value.samples}:{value.proposer}" if isinstance(value.proposer, str) else None
+        return "" if value.samples is None else count
+    return f"{count}:{value.proposer}" if isinstance(value.proposer, str) else None
 
 
 BASELINES: dict[str, Entry] = {
@@ -128,9 +134,9 @@ BASELINES: dict[str, Entry] = {
     "token": Entry(Word, "token:ID", "one token everywhere", Argument(("word",), _id, lambda value: str(value.word))),
     "alternatives": Entry(
         Alternatives,
-        "alternatives:8[:PROPOSER]",
-        "other words in each place, as a model or a rule proposes them",
-        Argument(("samples", "proposer"), _draws, _written_draws),
+        "alternatives[:8[:PROPOSER]]",
+        "other words in each place, as a model or a rule proposes them; as many as the tolerance needs, or eight",
+        Argument(("samples", "proposer"), _draws, _written_draws, optional=True),
         unit=None,
     ),
     "random": Entry(RandomWords, "random:8", "random words", Argument(("samples",), _samples, lambda value: str(value.samples))),

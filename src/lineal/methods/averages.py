@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from lineal.errors import OptionError
-from lineal.methods.contract import Case, Integrals, Method, Outcome, Plan, mean, worst
+from lineal.methods.contract import Case, Floats, Integrals, Method, Outcome, Plan, mean, worst
 from lineal.methods.dig.neighbours import table
 from lineal.methods.local import check_seed, generator
 from lineal.models.vocabulary import drawable
 from lineal.paths import Straight
 from lineal.quadrature.contract import Integral
+from lineal.quadrature.expectation import FIRST
 from lineal.typed import check_fields
 
 MOST_SAMPLES = 10_000
@@ -64,11 +67,12 @@ class ExpectedGradients(Method):
     """Mean of Integrated Gradients over baselines drawn at random (Erion et al. 2021), each computed to half of `tol`.
 
     Complete: Σ_i scores = F(text) − mean F(baselines). With several baselines given, these are used; otherwise `samples` baselines of
-    words drawn uniformly from the `drawable` ones of the vocabulary at every moving position. The spread says how much the baseline
-    matters; the standard error of a score is spread / √samples, and is no part of the record's error. Cost: one integral per baseline.
+    words drawn uniformly from the `drawable` ones of the vocabulary at every moving position; None for as many as `tol` needs (see `IG`).
+    The spread says how much the baseline matters; the standard error of a score is spread / √samples, and is no part of the record's
+    error, but of its own `sampling`. Cost: one integral per baseline.
     """
 
-    samples: int = 8
+    samples: int | None = 8
     seed: int = 0
     name: str = "expected-gradients"
     adds_up: bool = True
@@ -78,20 +82,32 @@ class ExpectedGradients(Method):
     def __post_init__(self) -> None:
         """Check the numbers."""
         check_fields(self)
-        _check_draws(self.samples, self.seed)
+        _check_draws(FIRST if self.samples is None else self.samples, self.seed)
 
     def plan(self, case: Case) -> Plan:
         """Return one straight integral per drawn baseline."""
-        starts = case.starts
-        if len(starts) == 1:
-            words = drawable(case.model)
-            drawn = generator(case, self.seed).integers(0, len(words), (self.samples, len(case.encoded)))
-            moving = torch.tensor(case.moving, device=case.end.device)[:, None]
-            starts = torch.where(moving, table(case.model, words[drawn]).to(case.end), case.end)
         source = "random words" if len(case.starts) == 1 else "the given baselines"
-        note = f"Scores are the mean over {len(starts)} baselines ({source})."
-        paths = [Straight(start, case.end) for start in starts]
-        return case.averaged(paths, lambda integral, spread: Outcome(integral, "straight", spread, (note,)))
+        if len(case.starts) == 1:
+            more = self._words(case, self.samples or FIRST)
+            case = replace(case, starts=more(0), drawn=True, more=more if self.samples is None else None)
+
+        def outcome(integral: Integral, spread: Floats | None) -> Outcome:
+            note = f"Scores are the mean over {integral.lines} baselines ({source})."
+            return Outcome(integral, "straight", spread, (note,), draws=integral.lines if case.drawn else 0)
+
+        return case.expected(outcome)
+
+    def _words(self, case: Case, size: int) -> Callable[[int], Tensor]:
+        """Return what gives the c-th `size` texts of random words, drawn in one row: more texts begin with the same ones."""
+        words, random, drawn = drawable(case.model), generator(case, self.seed), list[NDArray[np.int64]]()
+        moving = torch.tensor(case.moving, device=case.end.device)[:, None]
+
+        def chunk(c: int) -> Tensor:
+            while len(drawn) <= c:
+                drawn.append(random.integers(0, len(words), (size, len(case.encoded))))
+            return torch.where(moving, table(case.model, words[drawn[c]]).to(case.end), case.end)
+
+        return chunk
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ that packs them into one `Outcome`. What is not an integral uses the same loop w
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Protocol, runtime_checkable
 
 import numpy as np
@@ -20,8 +20,9 @@ from lineal.models.base import TextModel
 from lineal.models.causal import Prefix
 from lineal.models.encoded import Encoded
 from lineal.objectives.contract import Objective
-from lineal.paths import Path, Straight
+from lineal.paths import Drawn, Path, Straight
 from lineal.quadrature.contract import Integral, Schedule, Stop
+from lineal.quadrature.expectation import averaged
 from lineal.quadrature.fixed import Ends
 
 Floats = NDArray[np.float64]
@@ -47,6 +48,8 @@ class Case:
     starts: (m, t, d) one or several baselines; tokens that do not move have their own embedding there. end: (t, d) the text.
     moving: (t,) which tokens move. prefix: the leading tokens that do not, run once, or None. mode: how derivatives are computed.
     schedule: gives a fresh schedule for a path, as the options ask for; with a share below 1, to that share of the tolerance.
+    drawn: whether the starts are a random sample, and their mean stands for an expectation. more: gives the c-th `len(starts)` of further
+    starts, the 0th being these, where as many are to be drawn as the tolerance needs; None where their number is given.
     """
 
     model: TextModel
@@ -58,6 +61,20 @@ class Case:
     schedule: ScheduleFor
     prefix: Prefix | None = None
     mode: Mode = Mode.REVERSE
+    drawn: bool = False
+    more: Callable[[int], Tensor] | None = None
+
+    def expected(self, outcome: Callable[[Integral, Floats | None], Outcome]) -> Plan:
+        """Return the plan for the mean over straight lines from the starts, or from as many as the tolerance needs; see `averaged`."""
+        if self.more is None:
+            return self.averaged([Straight(start, self.end) for start in self.starts], outcome)
+        path = Drawn(self.more, len(self.starts), self.end)
+
+        def pack(found: Integrals) -> Outcome:
+            mean = found["path", 0]
+            return replace(outcome(mean, mean.spread), draws=mean.lines)
+
+        return Plan({("path", 0): (self.problem(path), self.schedule(path))}, pack)
 
     def averaged(self, paths: Sequence[Path], outcome: Callable[[Integral, Floats | None], Outcome]) -> Plan:
         """Return the plan for the mean over paths. outcome: what is made of the mean and its spread, see `mean`.
@@ -82,12 +99,16 @@ class Case:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a record says about the numbers. integral: (k, t) scores with error and reasons. spread: (k, t) or None; see `Attribution`."""
+    """What a record says about the numbers. integral: (k, t) scores with error and reasons. spread: (k, t) or None; see `Attribution`.
+
+    draws: how many random draws the mean is over, where not the starts of the case are the draws.
+    """
 
     integral: Integral
     path: str
     spread: Annotated[Floats, "k t"] | None = None
     notes: tuple[str, ...] = ()
+    draws: int = 0
 
 
 @dataclass(frozen=True)
@@ -143,16 +164,8 @@ def mean(integrals: Sequence[Integral]) -> tuple[Integral, Floats | None]:
     tolerance relative to its own mass; where their scores cancel by more than half, the error can be a larger share of the mean's mass than
     `tol`, and the session then says `Stop.CANCELLED`.
     """
-    values = np.stack([integral.value for integral in integrals])  # (m, k, t)
-    combined = Integral(
-        value=values.mean(axis=0),
-        error=np.mean([integral.error for integral in integrals], axis=0),
-        f_start=np.mean([integral.f_start for integral in integrals], axis=0),
-        f_end=np.mean([integral.f_end for integral in integrals], axis=0),
-        evaluations=sum(integral.evaluations for integral in integrals),
-        stops=tuple(map(worst, zip(*(integral.stops for integral in integrals), strict=True))),
-    )
-    return combined, values.std(axis=0, ddof=1) if len(values) > 1 else None
+    combined = averaged(integrals)
+    return combined, combined.spread
 
 
 def worst(stops: Sequence[Stop]) -> Stop:

@@ -49,6 +49,10 @@ class Stop(Enum):
         "not converged: the gradient is not a finite number somewhere on the path; choose another baseline, or hold the first position"
     )
     CANCELLED = "not converged: the parts met the tolerance, but they cancel, and their sum is small beside its error; lower tol"
+    DRAWS = (
+        "not converged: the draws of the baseline differ too much for their mean to be known so well within the evaluation budget; "
+        "raise tol or max_evaluations"
+    )
     FIXED = "not converged: the fixed rule that was asked for leaves an error above the tolerance; use more points or rule='adaptive'"
 
     @property
@@ -73,7 +77,8 @@ FINER = {
 class Ask:
     """The points a schedule wants next.
 
-    alphas: (m,) points in [0, 1] where the token derivatives are wanted (F comes with them at no cost).
+    alphas: (m,) points in [0, 1] (beyond that of further lines, see `lineal.paths.Drawn`) where the token derivatives are wanted; F comes
+    with them at no cost.
     ends: (e,) points where F alone is wanted (a forward pass without a gradient).
     outputs: (k,) true for the outputs whose derivatives are still wanted; None means all (k is not known before the first answer).
     """
@@ -89,6 +94,7 @@ class Integral:
 
     value: (k, t) the integrals. error: (k,) bound on the L1 token error of each row, and on its residual.
     f_start, f_end: (k,) F at α = 0 and α = 1. evaluations: points whose gradient was computed. stops: one reason per output.
+    spread, lines: of a mean over several lines the standard deviation of their values, and their number.
     """
 
     value: Annotated[Floats, "k t"]
@@ -97,6 +103,8 @@ class Integral:
     f_end: Annotated[Floats, "k"]
     evaluations: int
     stops: tuple[Stop, ...]
+    spread: Annotated[Floats, "k t"] | None = None
+    lines: int = 1
 
     @property
     def residual(self) -> Floats:

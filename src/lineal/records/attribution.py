@@ -155,7 +155,9 @@ class Attribution(Record):
     error: (k,) bound on the L1 distance of a row of scores to the exact integral, and on |residual|; an estimate, not a proof.
     stops: (k,) why the integration of each output ended. evaluations: gradients computed. tol: the tolerance that was asked for.
     spread: (k, t) standard deviation of each score over several baselines or noisy inputs, None for a single one; after grouping an upper
-    bound of the group's. adds_up: false for methods that do not promise that scores add up to `delta`; their residual is then no error.
+    bound of the group's. draws, sampling: how many random baselines the scores are the mean over, 0 where none is random; and (k,) how far
+    that may be from the mean over all of them, the standard errors of the tokens' scores added up: one standard error, no bound, and no
+    part of `error`. adds_up: false for methods that do not promise that scores add up to `delta`; their residual is then no error.
     read: characters of each text the model saw; less than its length after truncation. notes: sentences every view shows. warnings: what
     is wrong with what was explained (characters the model cannot read), shown by every view in a style of its own.
     region_of: (t,) the named part of the prompt each token lies in ("" for none), or () when no part has a name. steps: how many tokens at
@@ -187,6 +189,8 @@ class Attribution(Record):
     evaluations: Count
     tol: float = Field(gt=0, allow_inf_nan=False)
     spread: Annotated[Array, "k t"] | None = None
+    sampling: Annotated[Array, "k"] | None = None
+    draws: Count = 0
     adds_up: bool = True
     method: str
     path: str
@@ -223,6 +227,8 @@ class Attribution(Record):
         for name in ("f_input", "f_baseline", "error"):
             if getattr(self, name).shape != (k,):
                 raise ValueError(f"{name} has shape {getattr(self, name).shape}, but there are {k} targets")
+        if self.sampling is not None and (self.sampling.shape != (k,) or self.draws < 2):
+            raise ValueError(f"sampling has shape {self.sampling.shape} and is of {self.draws} draws, but there are {k} targets")
         if not k or not t or not self.texts:
             raise ValueError(f"there are {len(self.texts)} texts, {t} tokens and {k} targets; each is at least 1")
         laid_out(self.texts, self.segments, self.offsets, self.word_ids)
@@ -236,6 +242,8 @@ class Attribution(Record):
         """Return what contradicts itself in the record, with the field's name, or None."""
         if self.spread is not None and (self.spread < 0).any():
             return "spread has entries below 0"
+        if self.sampling is not None and (self.sampling < 0).any():
+            return "sampling has entries below 0"
         for c, stop in enumerate(self.stops):
             numbers = {name: getattr(self, name)[c] for name in ("scores", "f_input", "f_baseline")}
             residual = float(self.residual[c]) if self.adds_up else 0.0

@@ -23,6 +23,7 @@ def pack(
 ) -> Attribution:
     """Return the record of a finished explanation. seconds: as in `lineal.Attribution`."""
     encoded, integral, o = case.encoded, outcome.integral, preparation.options
+    draws = outcome.draws or (len(case.starts) if case.drawn and outcome.spread is not None else 0)
     return Attribution(
         texts=encoded.texts,
         segments=encoded.segments,
@@ -35,6 +36,8 @@ def pack(
         stops=judged(integral, o.tol),
         evaluations=integral.evaluations,
         spread=outcome.spread,
+        draws=draws,
+        sampling=outcome.spread.sum(axis=1) / np.sqrt(draws) if draws and outcome.spread is not None else None,
         method=methods.spelling(method),
         adds_up=method.adds_up,
         path=outcome.path if o.layer is None else f"{outcome.path}, at layer {o.layer}",

@@ -20,7 +20,7 @@ from lineal.models.vocabulary import named, spell
 from lineal.objectives.label import ClassScore
 from lineal.objectives.token import Fluency, TokenScore
 from lineal.objectives.wrap import Combined
-from lineal.paths import Straight
+from lineal.paths import Straight, lines
 from lineal.quadrature.contract import Integral, Schedule
 from lineal.quadrature.fixed import Ends
 
@@ -39,7 +39,7 @@ def fluency(case: Case, plan: Plan) -> dict[Key, tuple[Problem, Schedule]]:
 
     Nothing for other models, for methods without a path from a baseline, at a layer, and where nothing follows the first moving token.
     """
-    paths = [problem.path for (kind, *_), (problem, _) in plan.tasks.items() if kind == "path"][:PATHS]
+    paths = [line for (kind, *_), (problem, _) in plan.tasks.items() if kind == "path" for line in lines(problem.path, PATHS)][:PATHS]
     ids, first = case.encoded.ids, max(1, case.moving.index(True)) if any(case.moving) else len(case.moving)
     scored = range(max(first, len(ids) - MOST), len(ids))
     if case.model.card.kind != "causal" or isinstance(case.model, Entered) or not paths or not scored:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from lineal import baselines, prompts, targets
+from lineal.baselines.draws import MOST_SAMPLES
 from lineal.engine import memory
 from lineal.engine.costs import costs
 from lineal.engine.integrate import Budget
@@ -26,10 +27,11 @@ from lineal.models.layer import Entered
 from lineal.models.rounding import spacing
 from lineal.models.vocabulary import special_tokens
 from lineal.objectives.contract import NO_BRANCHES, Objective
-from lineal.paths import Path, Straight
+from lineal.paths import Drawn, Path, Straight
 from lineal.prompts import regions
 from lineal.quadrature import spelling as rules
 from lineal.quadrature.contract import Schedule
+from lineal.quadrature.expectation import Expectation
 from lineal.records.attribution import Role
 from lineal.targets import spelling as specs
 from lineal.typed import check_fields
@@ -112,7 +114,19 @@ class Preparation:
         encoded = replace(encoded, notes=(*encoded.notes, *baselines.notes(self.start, encoded)))
         if self.entry is not None:
             return self._entered(encoded, starts, end, objective)
-        return Case(self.model, encoded, starts, end, tuple(moving), objective, self.schedule_for, self._prefix(encoded, moving, objective))
+        more = baselines.more(self.start, encoded)
+        return Case(
+            self.model,
+            encoded,
+            starts,
+            end,
+            tuple(moving),
+            objective,
+            self.schedule_for,
+            self._prefix(encoded, moving, objective),
+            drawn=baselines.drawn(self.start),
+            more=None if more is None else lambda c: _kept(more(c), end, moving),
+        )
 
     def mode(self, case: Case) -> Mode:
         """Return how derivatives are computed: by tangent passes where outputs are many and that is cheaper.
@@ -153,7 +167,13 @@ class Preparation:
     def schedule_for(self, path: Path, share: float = 1.0) -> Schedule:
         """Return a fresh schedule for a path, as the options ask for, to `share` times the tolerance."""
         o = self.options
-        return rules.schedule(o.rule, share * o.tol, o.max_evaluations, path.breaks, epsilon=self.epsilon)
+
+        def one(tol: float, most: int) -> Schedule:
+            return rules.schedule(o.rule, tol, most, path.breaks, epsilon=self.epsilon)
+
+        if isinstance(path, Drawn):
+            return Expectation(one, share * o.tol, o.max_evaluations, MOST_SAMPLES)
+        return one(share * o.tol, o.max_evaluations)
 
     def _moving(self, encoded: Encoded) -> list[bool]:
         released = () if self.options.hold_special else ("special",)

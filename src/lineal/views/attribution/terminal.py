@@ -134,6 +134,7 @@ def _facts(view: Reading) -> Text:
         ("Σ scores", signed(float(record.scores[c].sum()), 5)),
         ("residual", signed(float(record.residual[c]), 3)),
         ("error ≤", number(float(record.error[c]), 3)),
+        *((("sampling ±", number(float(record.sampling[c]), 3)),) if record.sampling is not None else ()),
         ("gradients", f"{record.evaluations:,}"),
         ("ended", record.stops[c].name.lower().replace("_", " ")),
     )

@@ -23,7 +23,8 @@ class Badge:
 
     headline, reason: the verdict and the sentence that explains it. error_share, residual_share: relative to the mass Σ|scores|.
     residual_of_delta: relative to |F(text) − F(baseline)|. cancellation: mass / |F(text) − F(baseline)|. caution: a sentence, or empty.
-    adds_up: false when the method does not promise that scores add up, so that the residual is no error.
+    adds_up: false when the method does not promise that scores add up, so that the residual is no error. sampling: the standard error of a
+    mean over random baselines, None where there is no such mean; draws: their number.
     """
 
     converged: bool
@@ -39,12 +40,17 @@ class Badge:
     evaluations: int
     tol: float
     adds_up: bool
+    sampling: float | None = None
+    sampling_share: float = 0.0
+    draws: int = 0
 
     @property
     def brief(self) -> str:
         """How far the numbers can be trusted, for everybody."""
         if not self.converged:
             return self.headline
+        if self.sampling is not None:
+            return f"mean over {count(self.draws, 'draw')}, known to {percent(self.error_share + self.sampling_share)}"
         return f"accurate to {percent(self.error_share)}" if self.adds_up else "numbers of this method promise no sum"
 
     @property
@@ -53,11 +59,19 @@ class Badge:
         return f"off by at most {number(self.error, 2)} ({percent(self.error_share)} of the total effect)"
 
     @property
+    def sampled(self) -> str:
+        """How well a mean over so many draws is known."""
+        share = f"{percent(self.sampling_share)} of the total effect, {count(self.draws, 'draw')}"
+        return f"sampling error {number(self.sampling or 0.0, 2)} ({share})"
+
+    @property
     def facts(self) -> tuple[str, ...]:
         """The numbers as short phrases, with the field's terms."""
         missing = "rounding left over (residual)" if self.adds_up else "sum off by"
+        sampling = () if self.sampling is None else (self.sampled,)
         return (
             f"error ≤ {number(self.error, 2)} ({percent(self.error_share)} of the total effect, {percent(self.tol)} asked)",
+            *sampling,
             f"{missing} {signed(self.residual, 2)} ({percent(self.residual_of_delta)} of F(text) − F(baseline))",
             f"total effect (mass) / |difference| {number(self.cancellation, 3)}",
             count(self.evaluations, "gradient"),
@@ -104,6 +118,9 @@ def badge(record: Attribution, target: int = 0) -> Badge:
         evaluations=record.evaluations,
         tol=record.tol,
         adds_up=record.adds_up,
+        sampling=None if record.sampling is None else float(record.sampling[target]),
+        sampling_share=0.0 if record.sampling is None else _ratio(float(record.sampling[target]), mass),
+        draws=record.draws,
     )
 
 
@@ -115,6 +132,9 @@ def warning(record: Attribution, target: int) -> tuple[Piece, ...]:
     if not math.isfinite(error):
         return (Piece("Not converged, and the error is unbounded: do not read anything into these numbers. ", "warning"),)
     off = f"any number here may be off by {number(error, 2)} ({percent(_ratio(error, mass))} of the total effect)"
+    if record.sampling is not None and (sampling := float(record.sampling[target])) > error:
+        known = f"{number(sampling, 2)} ({percent(_ratio(sampling, mass))} of the total effect)"
+        off = f"the mean over {record.draws} draws is known to {known} only"
     return (Piece(f"Not converged: {off}. ", "warning"),)
 
 
