@@ -242,7 +242,7 @@ def pair_record(
     fields: dict[str, Any] = {
         "a": left, "b": right, "matrix": matrix, "row_terms": rows, "column_terms": columns, "similarity": total - 0.001,
         "decomposition": "four" if four else "projected", "shared": 0.0 if four else 0.3, "bias": 0.3 if four else 0.0,
-        "unit": "cosine", "error": 0.01, "scale": 2.0, "tol": 0.01, "rule": "adaptive",
+        "unit": "cosine", "error": 0.01, "scale": 6.0, "tol": 0.01, "rule": "adaptive",
         "model": ModelCard(name="tiny", architecture="BertModel", kind="encoder"),
     }  # fmt: skip
     return PairAttribution(**(fields | changes))

@@ -20,6 +20,7 @@ from tests.test_evaluation import TEXTS
 from tests.test_formats import RECORDS
 
 ONE, PAIR, MATRIX = RECORDS["one output"], RECORDS["pair"], RECORDS["interactions"]
+FREE = PAIR.model_copy(update={"tol": 0.9, "error": 0.0, "similarity": PAIR.total})
 VALUES = (
     None,
     True,
@@ -95,6 +96,11 @@ def edited(value: Any, rng: random.Random) -> Any:
         (ONE, ("read",), [10**6], "read is"),
         (PAIR, ("matrix", 0, 0), 100.0, "scores miss F"),
         (PAIR, ("error",), -1, "error is -1"),
+        (PAIR, ("error",), 100.0, "error is 100, more than the .* that the tolerance allows"),
+        (PAIR, ("tol",), 1e-9, "more than the .* that the tolerance allows"),
+        (PAIR, ("scale",), 0.001, "more than the .* that the tolerance allows"),
+        (FREE, ("scale",), 0.001, "scale is 0.001, but it bounds the terms"),
+        (RECORDS["matches"], ("pairs", 1, "error"), 100.0, r"of pairs\[1\], error is 100, more than"),
         (PAIR, ("bias",), "nan", "bias is not finite"),
         (PAIR, ("decomposition",), "four", "shared is not 0, but the decomposition is 'four'"),
         (PAIR, ("a", "offsets", 1), [3, 2], r"offsets\[1\] are 3 and 2"),

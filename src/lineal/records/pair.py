@@ -19,7 +19,7 @@ from lineal.errors import InputError
 from lineal.quadrature.contract import Stop
 from lineal.records import group as regroup
 from lineal.records.attribution import ModelCard, Role
-from lineal.records.base import Array, Count, Number, Reason, Record, frozen, laid_out, unsound
+from lineal.records.base import ROUNDING, Array, Count, Number, Reason, Record, frozen, laid_out, unsound
 
 Decomposition = Literal["projected", "four"]
 """What a similarity falls into: what both texts share with empty texts and the matrix of what is left, or four parts."""
@@ -157,8 +157,10 @@ class PairAttribution(Record):
             return f"scale is {self.scale:g}; it is made of lengths, 0 or more"
         with np.errstate(invalid="ignore"):
             size = self.mass + abs(self.shared) + abs(self.bias) + abs(self.similarity)
-            if (found := unsound(self.stop, numbers, self.residual, self.error, size)) is not None:
+            if (found := unsound(self.stop, numbers, self.residual, self.error, size, self.tol * self.scale)) is not None:
                 return found
+            if "mixed" not in (self.a.mode, self.b.mode) and self.mass > self.scale * (1 + ROUNDING):
+                return f"scale is {self.scale:g}, but it bounds the terms, which add up to {self.mass:g} without their signs"
         others = ("shared",) if self.decomposition == "four" else ("row_terms", "column_terms", "bias")
         wrong = next((name for name in others if np.any(numbers[name])), None)
         return None if wrong is None else f"{wrong} is not 0, but the decomposition is {self.decomposition!r}"
