@@ -127,3 +127,28 @@ def test_a_text_that_one_compares_with_may_say_more() -> None:
     for other in ("the movie was a bad mess", "a man works as a doctor", "it was very very good but"):
         for baseline in (baselines.counterfactual(other), baselines.another_text(other)):
             assert not lineal.explain(model, text, targets.labels(), baseline=baseline, method="gradient-x-input").warnings
+
+
+OFFER = "--method occlusion --baseline alternatives:8"
+
+
+def test_a_path_from_no_text_offers_what_replacing_words_by_others_does() -> None:
+    """Measured: scores from one vector at every place hardly follow what happens when a word is replaced (docs/questions.md)."""
+    for baseline in (None, "eos", "zero"):
+        (note,) = [note for note in explain(baseline).notes if OFFER in note]
+        assert "without gradients" in note
+    (note,) = [note for note in explain("mean", target=targets.contrast(" doctor", " nurse")).notes if OFFER in note]
+    assert "--instead" in note, "a contrast can say what the text would say otherwise"
+
+
+def test_where_words_are_compared_with_words_nothing_is_offered() -> None:
+    others = (baselines.counterfactual(OTHER), baselines.alternatives(2), "random:2")
+    assert not any(OFFER in note for baseline in others for note in explain(baseline).notes)
+    assert not any(OFFER in note for note in explain("mean", method="occlusion").notes), "no path"
+    classifier = lineal.load(tiny.bert_classifier(), tiny.tokenizer())
+    assert not any(OFFER in note for note in lineal.explain(classifier, "the film was not good").notes), "measured for decoders alone"
+
+
+def test_what_is_offered_can_be_done() -> None:
+    method, baseline = OFFER.split()[1::2]
+    assert explain(baseline, method=method).method == "occlusion"

@@ -12,7 +12,7 @@ import transformers
 from tokenizers import Tokenizer, processors
 
 import lineal
-from benchmarks.questions import small, tasks
+from benchmarks.questions import report, small, tasks
 from benchmarks.questions.methods import Asked, Instead, Way, shapley, ways
 from benchmarks.questions.tasks import CONSTRUCTIONS, Item, drawn
 from lineal import targets
@@ -189,3 +189,48 @@ def test_a_planted_shortcut_is_on_top_and_in_its_control_it_is_not() -> None:
         }
     assert min(found[False].values()) >= 0.8, found
     assert max(found[True].values()) <= 0.3, found
+
+
+def test_measures_of_one_explanation() -> None:
+    scores, moving = np.array([9.0, 1.0, 3.0, -2.0, 0.5]), np.array([0, 1, 1, 1, 1])
+    found = report.measured(scores, [2, 3], {"model": np.array([0.0, 1.0, 3.0, -2.0, 0.5]), "class": None}, moving)
+    assert (found["top"], found["precision"]) == (1.0, 0.5), "the first position is held; −2 is the smallest, not the second"
+    assert found["share"] == pytest.approx(5 / 15.5)
+    assert found["pearson model"] == pytest.approx(1.0)
+    assert np.isnan(found["spearman class"])
+    assert np.isnan(report.measured(scores, [], {}, moving)["top"]), "no source is known"
+
+
+def line(way: str, scores: list[list[float]], first: int = 0) -> dict[str, object]:
+    n = len(scores)
+    numbers = {"gradients": [4] * n, "converged": [True] * n, "f_input": [1.0] * n, "f_baseline": [0.0] * n, "seconds": 2.0, "forwards": 6}
+    return {"study": "small", "construction": "fact", "way": way, "first": first, "scores": scores, **numbers}
+
+
+def test_a_report_counts_what_was_run_and_says_what_was_not() -> None:
+    prompts = [{"sources": [1]}, {"sources": [2]}]
+    lines = [
+        {"study": "small", "construction": "fact", "shares": {"right": 1.0, "reversed": 0.5}, "prompts": prompts},
+        line("random", [[0, 1, 2, 3], [0, 1, 2, 3]]),
+        line("truth, model, first", [[0, 3, 1, 2], [0, 1, 2, 0]]),
+        line("truth, model, second", [[0, 3, 1, 2], [0, 1, 4, 0]]),
+        line("ig, mean", [[0, 3, 1, 2]]),
+        line("occlusion", [[0, 3, 1, 2], [0, 1, 3, 0]]),
+    ]
+    found = report.results(lines, "small")
+    assert found is not None
+    assert found.rows["ig, mean"].of["top"][0] == 1
+    assert np.isnan(found.rows["ig, mean"].of["top"][1]), "was not run on the second"
+    assert found.rows["occlusion"].of["pearson model"] == pytest.approx([1, 1])
+    assert found.rows["truth, model"].of["top"] == pytest.approx([1, 1])
+    assert found.rows["ig, mean"].cost["seconds"] == 2
+    assert found.rows["occlusion"].cost["seconds"] == 1
+    table = report.tables({"small": found})
+    assert "| ig, mean | 1 | 1.00 [1.00, 1.00]" in table["small"]
+    page = report.written("above\n<!-- right -->\nold\n<!-- end -->\nbelow", table)
+    assert "old" not in page
+    assert "| small | fact | 100 % | – | 50 % |" in page
+    assert page.startswith("above")
+    assert page.endswith("below")
+    with pytest.raises(KeyError):
+        report.written("<!-- of no study -->\n<!-- end -->", table)

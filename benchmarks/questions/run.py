@@ -104,9 +104,9 @@ def shortcut(honest: bool) -> TextModel:
 
 
 def with_shortcut(model: TextModel) -> dict[str, tuple[list[Item], dict[str, float]]]:
-    """Return 40 reviews that no model was trained on with a planted word in them, whose label the other words do not say."""
+    """Return 26 reviews that no model was trained on with a planted word in them, whose label the other words do not say."""
     random, items, rows = Random(5), [], [row for row in reviews()[700:] if len(row[0]) < 120]
-    for text, label in rows[:40]:
+    for text, label in rows[:26]:
         said = 1 - label
         new = small.inserted(text, PLANTED[said], random)
         at = new.index(PLANTED[said])
@@ -119,8 +119,8 @@ def with_shortcut(model: TextModel) -> dict[str, tuple[list[Item], dict[str, flo
 
 
 def real_reviews(model: TextModel) -> dict[str, tuple[list[Item], dict[str, float]]]:
-    """Return 30 reviews as they are; what decides is not known."""
-    rows = [row for row in reviews()[700:] if 30 < len(row[0]) < 120][:30]
+    """Return 26 reviews as they are; what decides is not known."""
+    rows = [row for row in reviews()[700:] if 30 < len(row[0]) < 120][:26]
     return {"reviews": ([Item(text, (), LABELS[label], LABELS[1 - label], text) for text, label in rows], {})}
 
 
@@ -139,19 +139,19 @@ SHORT = ("agreement", "indirect object", "reflexive", "brackets")
 def studies() -> dict[str, Study]:
     """Return what is studied, in order."""
     opinions = {"opinion": opinion}
-    cheap, one = ways(True, 8, 20, 0.02, 16), ways(False, 8, 20, 0.02, 16)
-    other = without(one, "ig, text said otherwise")
+    cheap, one, brief = ways(True, 6, 8, 0.05, 8), ways(False, 8, 20, 0.02, 16), ways(False, 4, 6, 0.02, 4)
+    other = without(brief, "ig, text said otherwise", "Shapley, alternatives by class")
     dear = ways(True, 3, 4, 0.1, 3)
     real = cache(lambda: lineal.load("smollm2"))
     sentiment = cache(lambda: lineal.load(*pretrained()))
     return {
-        "small": Study(trained, constructed(LEARNT, 30, "contrast"), "contrast", cheap),
+        "small": Study(trained, constructed(LEARNT, 26, "contrast"), "contrast", cheap),
         "classifier": Study(sentiment, constructed(opinions, 30, "label"), "label", one),
         "reviews": Study(sentiment, real_reviews, "label", other),
         "planted": Study(lambda: shortcut(False), with_shortcut, "label", other),
         "control": Study(lambda: shortcut(True), with_shortcut, "label", other),
         "embedding": Study(cache(lambda: lineal.load("minilm")), real_reviews, "own", other),
-        "small, next token": Study(trained, constructed(LEARNT, 30, "contrast"), "next", cheap),
+        "small, next token": Study(trained, constructed(LEARNT, 13, "contrast"), "next", cheap),
         "smollm2": Study(real, constructed(_named(*SHORT), 26, "contrast"), "contrast", dear),
         "smollm2, longer": Study(real, constructed(_named("fact", "option", "greater"), 13, "contrast"), "contrast", dear),
         "smollm2, next token": Study(real, constructed(_named(*SHORT), 6, "contrast"), "next", dear),

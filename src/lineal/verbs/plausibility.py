@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from lineal.baselines import AnotherText, Counterfactual
+from lineal.baselines import AnotherText, Counterfactual, MeanEmbedding, SpecialToken, Word, Zero
 from lineal.engine.field import Problem
 from lineal.methods.contract import Case, Key, Outcome, Plan
 from lineal.models.layer import Entered
@@ -70,7 +70,19 @@ def remarks(
     means = {where: np.mean(rows, axis=0) for where, rows in values.items()}
     if not {"text", "middle"} <= means.keys() or not np.isfinite(list(means.values())).all():
         means = {}
-    return {w: float(v[0]) for w, v in means.items()}, _fluent(means) + _alive(case, means), _outdone(case, outcome, baseline)
+    notes = _offered(case, means, baseline) + _fluent(means) + _alive(case, means)
+    return {w: float(v[0]) for w, v in means.items()}, notes, _outdone(case, outcome, baseline)
+
+
+def _offered(case: Case, means: Mapping[str, Any], baseline: Any) -> tuple[str, ...]:
+    """Say how another question is asked, where the path of a decoder comes from the same vector at every place (docs/questions.md)."""
+    if not means or not isinstance(baseline, (MeanEmbedding, SpecialToken, Word, Zero)):
+        return ()
+    edit = "; --instead TEXT compares with a text that would say otherwise" if _contrasted(case.objective) else ""
+    return (
+        f"Scores are against {baseline.name} everywhere. What F does when a word is really replaced is another question: --method occlusion "
+        f"--baseline alternatives:8 answers it, without gradients{edit}.",
+    )
 
 
 def _fluent(means: Mapping[str, Any]) -> tuple[str, ...]:
