@@ -80,8 +80,8 @@ def _offered(case: Case, means: Mapping[str, Any], baseline: Any) -> tuple[str, 
         return ()
     edit = "; --instead TEXT compares with a text that would say otherwise" if _contrasted(case.objective) else ""
     return (
-        f"Scores are against {baseline.name} everywhere. What F does when a word is really replaced is another question: --method occlusion "
-        f"--baseline alternatives:8 answers it, without gradients{edit}.",
+        f"Scores are against {baseline.name} everywhere. What F does when a word is really replaced is another question: "
+        f"--method occlusion --baseline alternatives:8 answers it, without gradients{edit}.",
     )
 
 
