@@ -12,6 +12,7 @@ import numpy as np
 from lineal.quadrature.contract import Stop
 from lineal.records.attribution import Attribution, ModelCard, Role
 from lineal.records.pair import PairAttribution, Side
+from lineal.records.summary import Between, Example, Group, Mean, Summary, TargetSummary, WordDifference, WordEffect
 
 HOSTILE = "</script><img src=x onerror=alert(1)> & \x1b[31mred\x1b[0m \u2028 ${1} {{ 7*7 }} [bold]markup[/bold] <!-- end"
 STOCK = re.findall(
@@ -246,3 +247,28 @@ def pair_record(
         "model": ModelCard(name="tiny", architecture="BertModel", kind="encoder"),
     }  # fmt: skip
     return PairAttribution(**(fields | changes))
+
+
+def summary_record(**changes: Any) -> Summary:
+    """A made-up summary of two groups, with a word that is hostile, one that is unsure and one that is known from one text only."""
+    words = (
+        WordEffect(HOSTILE, 40, 0.4, 1.5, 1.2, 1.8, 1e-9, 1e-8),
+        WordEffect("dull", 22, 0.22, -0.9, -1.3, -0.5, 1e-4, 3e-4),
+        WordEffect("the", 90, 0.9, 0.01, -0.02, 0.04, 0.5, 0.6),
+        WordEffect("once", 1, 0.01, 0.3, -np.inf, np.inf, 1.0, 1.0),
+    )
+    groups = tuple(Group(name, Mean(n, 0.4, 0.1, 0.7, 1.5), words) for name, n in ((None, 100), ("a", 60), ("", 40)))
+    between = Between(
+        "a",
+        "",
+        Mean(100, 0.2, -0.1, 0.5, 1.4),
+        0.2,
+        (WordDifference("dull", (12, 10), (0.2, 0.25), (-1.2, -0.5), -0.7, -1.1, -0.3, 0.01, 0.03),),
+    )
+    examples = (Example("highest", "in.csv:3", "in.csv", 3, HOSTILE, 4.2, 3.0), Example("typical", "7", "in.csv", 7, "A film.", 0.4, 0.1))
+    target = TargetSummary("POSITIVE", "logit", groups, between, examples, (0.1,) * 10, (("claim", 0.7), ("question", 0.3)), 1)
+    fields: dict[str, Any] = {
+        "path": "out", "rows": 103, "explained": 100, "converged_rows": 99, "distinct": 98, "failures": {"InputError": 2}, "pairs": 1,
+        "unread": 0, "error": (0.004, 0.009), "evaluations": 22.5, "seconds": 31.0, "by": "party", "min_texts": 5, "targets": (target,),
+    }  # fmt: skip
+    return Summary(**(fields | changes))

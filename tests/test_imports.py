@@ -39,7 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "verbs": LOW - {"metrics"} | {"models", "prompts", "baselines", "targets", "engine", "methods"},
     "evaluation": LOW | {"models", "prompts", "baselines", "targets", "engine", "methods", "verbs"},
     "tasks": LOW | {"models", "prompts", "targets", "verbs"},
-    "tables": {"errors", "records"},
+    "tables": {"errors", "records", "metrics"},
     "views.parts": DRAWN,
     "views.media": DRAWN | {"views.parts"},
     "views.attribution": DRAWN | {"views.parts", "views.media"},
@@ -49,6 +49,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "views.comparison": DRAWN | {"views.parts", "views.media", "metrics"},
     "views.evaluation": DRAWN | {"views.parts", "views.media", "metrics"},
     "views.failure": DRAWN | {"views.parts", "views.media"},
+    "views.summary": DRAWN | {"views.parts", "views.media"},
     "views.trust": DRAWN | {"views.parts", "views.media"},
     "views.verdicts": DRAWN | {"views.parts", "views.media"},
     "views": DRAWN,
@@ -68,6 +69,7 @@ OWNERS: dict[str, set[str]] = {
     "sentence_transformers": {"models"},
     "typer": {"cli"},
     "pyarrow": {"tables"},
+    "duckdb": {"tables"},
 }
 
 

@@ -24,7 +24,7 @@ from lineal.records.evaluation import Column
 from lineal.records.load import KINDS
 from lineal.records.trust import Check
 from tests import test_views_interactions, test_views_pairs
-from tests.records import HOSTILE, pair_record, pieces_record, sample_records
+from tests.records import HOSTILE, pair_record, pieces_record, sample_records, summary_record
 
 A, B = (0.2, -1.0, 0.4, 0.1), (0.3, -0.5, 0.1, 0.2)
 
@@ -75,6 +75,7 @@ def every_kind() -> dict[str | None, Record]:
         "comparison": lineal.Comparison(records=(samples["converged"], second)),
         "evaluation": evaluation(),
         "trust": trust(),
+        "summary": summary_record(),
         "failure": lineal.Failure(row=3, text=HOSTILE, error="InputError", message="the text is empty"),
     }
 

@@ -23,6 +23,7 @@ from lineal.records.failure import Failure
 from lineal.records.interactions import Interactions
 from lineal.records.load import load_result, load_results
 from lineal.records.pair import Matches, PairAttribution
+from lineal.records.summary import Summary
 from lineal.records.trust import Trust
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from lineal.evaluation.run import evaluate
     from lineal.models import LinearProbe, load
     from lineal.tables.results import read_results
+    from lineal.tables.summary import summary
     from lineal.verbs.comparison import compare
     from lineal.verbs.generation import explain_generation
     from lineal.verbs.interactions import explain_interactions
@@ -50,6 +52,7 @@ __all__ = [
     "Matches",
     "PairAttribution",
     "Stop",
+    "Summary",
     "Trust",
     "baselines",
     "compare",
@@ -68,6 +71,7 @@ __all__ = [
     "metrics",
     "prompts",
     "read_results",
+    "summary",
     "targets",
 ]
 
@@ -88,6 +92,7 @@ _LAZY = {
     "metrics": "lineal.metrics",
     "prompts": "lineal.prompts",
     "read_results": "lineal.tables.results",
+    "summary": "lineal.tables.summary",
     "targets": "lineal.targets",
 }
 """Where each name is found on first use: a module of that name, or something in it."""

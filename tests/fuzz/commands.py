@@ -16,6 +16,7 @@ import typer
 
 from lineal.cli.main import app
 from lineal.records.load import KINDS, load_result
+from tests import tabled
 from tests.fuzz import values
 from tests.fuzz.cases import Case, Ran, Wrong, checked, dice, insist, shortened
 from tests.fuzz.workspace import Workspace
@@ -33,6 +34,7 @@ WEIGHTS = {
     "interactions": 2,
     "compare": 2,
     "evaluate": 2,
+    "summary": 0.5,
     "show": 2,
     "probe": 1,
     "liar": 1,
@@ -138,6 +140,14 @@ def _usual(command: str, rng: random.Random, workspace: Workspace, folder: Path)
         "evaluate": lambda: [
             *(model("classifier", "probe", "decoder"), str(workspace.file("lines.txt")), "--limit", "2", "--methods", "ig,random"),
             *("--out", str(folder / "evaluation")),
+        ],
+        "summary": lambda: [
+            str(
+                tabled.folder(
+                    folder / "rows", [(["the", f"x{i}"], [1.0, i], {"party": "ab"[i % 2]}) for i in range(9)], {"party": "string"}
+                )
+            ),
+            *out,
         ],
         "show": lambda: [str(stored(workspace, folder, rng)), *out],
         "probe": lambda: [str(workspace.file("labelled.tsv")), "--encoder", model("encoder"), "--out", str(folder / "probe")],

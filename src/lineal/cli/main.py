@@ -24,6 +24,7 @@ from lineal.cli.models import models
 from lineal.cli.pair import pair
 from lineal.cli.probe import probe
 from lineal.cli.show import show
+from lineal.cli.summary import summary
 from lineal.errors import LinealError, OptionError
 from lineal.visible import one_line, writes_anything
 
@@ -31,7 +32,7 @@ WrongUsage: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__nam
 """What typer raises where a command line does not fit; it comes from one of several places, by typer's version."""
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
-for command in (explain, generate, liar, pair, match, interactions, compare, evaluate, show, models, demo, probe):
+for command in (explain, generate, liar, pair, match, interactions, compare, evaluate, summary, show, models, demo, probe):
     app.command()(command)
 
 

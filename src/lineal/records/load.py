@@ -14,6 +14,7 @@ from lineal.records.evaluation import Evaluation
 from lineal.records.failure import Failure
 from lineal.records.interactions import Interactions
 from lineal.records.pair import Matches, PairAttribution
+from lineal.records.summary import Summary
 from lineal.records.trust import Trust
 
 KINDS: dict[str | None, type[Record]] = {
@@ -24,6 +25,7 @@ KINDS: dict[str | None, type[Record]] = {
     "comparison": Comparison,
     "evaluation": Evaluation,
     "trust": Trust,
+    "summary": Summary,
     "failure": Failure,
 }
 """What the `kind` entry of a stored record says; a plain attribution has none."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,6 +72,16 @@ def write(path: Path, schema: pyarrow.Schema, groups: Iterable[Iterable[Mapping[
     finally:
         aside.unlink(missing_ok=True)
     return rows
+
+
+def packed(columns: Sequence[str], rows: Sequence[tuple[object, ...]]) -> bytes:
+    """Return a table of a few rows as the bytes of a Parquet file."""
+    pa = arrow()
+    import pyarrow.parquet as pq
+
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table({name: [row[i] for row in rows] for i, name in enumerate(columns)}), sink, compression="zstd")
+    return bytes(sink.getvalue())
 
 
 def _to_disk(path: Path) -> None:

@@ -20,6 +20,7 @@ from lineal.records.evaluation import Evaluation
 from lineal.records.failure import Failure
 from lineal.records.interactions import Interactions
 from lineal.records.pair import Matches, PairAttribution
+from lineal.records.summary import Summary
 from lineal.records.trust import Trust
 from lineal.views.attribution import page as attribution_page
 from lineal.views.attribution import table as attribution_table
@@ -54,6 +55,8 @@ from lineal.views.sides.page import sides_page
 from lineal.views.sides.plot import plot_sides
 from lineal.views.sides.terminal import render_sides
 from lineal.views.sides.words import has_sides
+from lineal.views.summary import words as summary_words
+from lineal.views.summary.plot import plot_summary
 from lineal.views.trust import words as trust_words
 from lineal.views.trust.page import trust_fragment, trust_page, trust_panel, trust_text
 from lineal.views.verdicts.page import Tally, tally, verdicts_page
@@ -94,6 +97,7 @@ __all__ = [
     "plot_matches",
     "plot_pair",
     "plot_sides",
+    "plot_summary",
     "render",
     "render_interactions",
     "render_matches",
@@ -214,6 +218,7 @@ VIEWS: Mapping[type[Record], View] = {
         plot=lambda record, by: plot_evaluation(record),
     ),
     Trust: _view(trust_words.document, trust_words.trust_table, page=trust_page, fragment=trust_fragment),
+    Summary: _view(summary_words.document, summary_words.table, plot=lambda record, by: plot_summary(record)),
     Failure: _view(failure_words.document, failure_words.failure_table),
 }
 """Which kind of record is shown by what. A new kind is a row here and a folder beside the others."""

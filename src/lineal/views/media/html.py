@@ -66,7 +66,7 @@ def document_page(said: Document, *, title: str | None = None, panels: Sequence[
         "guide": guide.guide(guide.RECORD),
         "made": guide.made(),
     }
-    return drawn("record.html", **what, **dress(None, "page.css", "record.css"))
+    return drawn("record.html", **what, **dress("record.js", "page.css", "record.css"))
 
 
 def document_fragment(said: Document, extra: str = "") -> str:
