@@ -41,7 +41,9 @@ from lineal.models.encoded import Encoded
 from lineal.models.forward import answer
 from lineal.models.lease import lease
 from lineal.records.pair import PairAttribution
-from lineal.verbs.pair import PairOptions, Pairs, _contracted
+from lineal.verbs.options import PairOptions
+from lineal.verbs.pair_parts import contracted
+from lineal.verbs.pair_session import Pairs
 
 SHARED = Path(os.environ.get("LINEAL_SHARED") or Path(__file__).parents[2] / "shared")
 FILES = ("images-2015.tsv", "headlines-2015.tsv")
@@ -78,7 +80,7 @@ def both(model: TextModel, row: Row, **how: Any) -> dict[str, PairAttribution]:
     found = {}
     for decomposition in ("four", "projected"):
         pairs.options = replace(options, decomposition=decomposition)
-        found[decomposition] = pairs._pack(a, b, _contracted(a, b, pairs.common(*texts)), 0.0)
+        found[decomposition] = pairs._pack(a, b, contracted(a, b, pairs.common(*texts)), 0.0)
     return found
 
 

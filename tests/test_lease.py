@@ -28,7 +28,8 @@ from lineal.models.attention import Mathematical
 from lineal.models.encoded import tokenise
 from lineal.models.lease import hooked, lease
 from lineal.models.vocabulary import token_id
-from lineal.verbs.pair import PairOptions, Pairs
+from lineal.verbs.options import PairOptions
+from lineal.verbs.pair_session import Pairs
 from tests import tiny, tiny_lm
 from tests.families import pooled
 

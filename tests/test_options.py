@@ -19,8 +19,17 @@ from lineal.evaluation.trust_pair import examine_pair
 from lineal.models.generative import generate_options
 from lineal.quadrature.contract import MAX_EVALUATIONS, TOLERANCE
 from lineal.tasks import liar
-from lineal.verbs.options import CommonKeywords, CommonOptions, GenerateKeywords, GenerationKeywords, Keywords, Options, QuestionKeywords
-from lineal.verbs.pair import PairKeywords, PairOptions
+from lineal.verbs.options import (
+    CommonKeywords,
+    CommonOptions,
+    GenerateKeywords,
+    GenerationKeywords,
+    Keywords,
+    Options,
+    PairKeywords,
+    PairOptions,
+    QuestionKeywords,
+)
 
 mypy_api = pytest.importorskip("mypy.api")  # not in the environment of the lowest versions
 SOURCE = Path(lineal.__file__).parent

@@ -26,7 +26,9 @@ from lineal.models import TextModel
 from lineal.models.lease import lease
 from lineal.objectives.embedding import Embedding
 from lineal.paths import Straight
-from lineal.verbs.pair import PROBES, PairOptions, Pairs, spanned
+from lineal.verbs.options import PairOptions
+from lineal.verbs.pair_parts import PROBES, spanned
+from lineal.verbs.pair_session import Pairs
 from tests.fakes import by
 from tests.honest import assert_keeps_its_word
 

@@ -17,7 +17,8 @@ from lineal.models import TextModel
 from lineal.models.forward import answer
 from lineal.models.lease import lease
 from lineal.paths import Straight
-from lineal.verbs.pair import PairOptions, Pairs
+from lineal.verbs.options import PairOptions
+from lineal.verbs.pair_session import Pairs
 from tests.fakes import by
 from tests.families import FAMILIES, TEXTS, Family
 

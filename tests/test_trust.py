@@ -18,7 +18,7 @@ from lineal.metrics.curves import GRID, count
 from lineal.models.checks import check_fidelity
 from lineal.prompts import Generation
 from lineal.verbs import prepare
-from lineal.verbs.pair import Pairs
+from lineal.verbs.pair_session import Pairs
 from tests import fakes, records, tiny, tiny_lm
 from tests.test_pairs import encoder
 

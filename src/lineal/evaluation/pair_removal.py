@@ -13,7 +13,8 @@ from lineal.metrics.pairs import From, Gone, PairCurve, pair_curve
 from lineal.models import load
 from lineal.objectives.embedding import Embedding
 from lineal.records.pair import PairAttribution, Side
-from lineal.verbs.pair import PairOptions, Pairs
+from lineal.verbs.options import PairOptions
+from lineal.verbs.pair_session import Pairs
 from lineal.verbs.session import Session
 
 

@@ -18,8 +18,8 @@ from lineal.models import load
 from lineal.records.pair import PairAttribution, Side
 from lineal.records.trust import Check, Trust
 from lineal.typed import check_seed
-from lineal.verbs.options import lists_options
-from lineal.verbs.pair import PairKeywords, PairOptions, Pairs, pair_options_from
+from lineal.verbs.options import PairKeywords, PairOptions, lists_options, pair_options_from
+from lineal.verbs.pair_session import Pairs
 from lineal.verbs.session import Session
 
 

@@ -9,14 +9,17 @@ from typing import Any, Literal, ParamSpec, TypedDict, TypeVar, get_args, get_ty
 
 from lineal import methods
 from lineal.errors import OptionError, unknown
+from lineal.objectives.embedding import check_similarity
 from lineal.prompts import regions
 from lineal.quadrature.contract import MAX_EVALUATIONS, TOLERANCE
 from lineal.quadrature.spelling import check_rule
+from lineal.records.pair import Decomposition
 from lineal.typed import check_fields
 
 P = ParamSpec("P")
 T = TypeVar("T")
 Anchor = Literal["first", "bos", "none"]
+Way = Literal["auto", "forward", "reverse", "central", "mixed"]
 
 
 MOST_TOKENS = 1 << 40
@@ -158,6 +161,41 @@ class Options(CommonOptions):
             regions.check(name, getattr(self, name))
 
 
+@dataclass(frozen=True, kw_only=True)
+class PairOptions(CommonOptions):
+    """What varies between explanations of pairs, apart from model, texts and baselines; `CommonOptions`, and these.
+
+    The tolerance is that of all terms together, relative to `PairAttribution.scale`, and the budget is per text.
+    similarity: "cosine" or "dot". decomposition: "projected" takes the directions of both baselines out, so that the matrix sums to the
+    similarity less what both texts share with empty texts; "four" leaves them in, with row terms, column terms and a bias.
+    mode: how derivatives are computed. "forward": a tangent pass per token of both texts. "reverse": a reverse pass per dimension of the
+    embedding. "central": differences. "mixed": the shorter text's token vectors first, then reverse passes of the longer text on those.
+    "auto" counts passes (`engine.costs`) and takes the cheapest, the same one every time. All give the same terms, to rounding at equal
+    points; `scale` and `error` of "mixed" are estimated, see `PairAttribution`.
+    """
+
+    similarity: str = "cosine"
+    decomposition: Decomposition = "projected"
+    mode: Way = "auto"
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without a model; OptionError says what fits."""
+        super().__post_init__()
+        check_similarity(self.similarity)
+
+    def for_texts(self) -> Options:
+        """Return the options that hold for each text by itself."""
+        return Options(**{field.name: getattr(self, field.name) for field in fields(CommonOptions)})
+
+
+class PairKeywords(CommonKeywords, total=False):
+    """The fields of `PairOptions`, for verbs that take them by name."""
+
+    similarity: str
+    decomposition: Decomposition
+    mode: Way
+
+
 def lists_options(kind: type[CommonOptions]) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """Write the keywords of a verb's **options into its signature, with the defaults of their kind of options, for `help`."""
 
@@ -181,6 +219,12 @@ def options_from(given: Mapping[str, Any], beside: Sequence[str] = ("target", "b
     """Return the options of a verb; OptionError names the nearest when one is unknown. beside: what else the verb takes by name."""
     check_known(given, Options, beside)
     return Options(**given)
+
+
+def pair_options_from(given: Mapping[str, Any]) -> PairOptions:
+    """Return the options of a verb for pairs; OptionError names the nearest when one is unknown."""
+    check_known(given, PairOptions, ("model_b", "baseline", "baseline_b"))
+    return PairOptions(**given)
 
 
 def check_known(given: Iterable[str], kind: Any, beside: Sequence[str]) -> None:
