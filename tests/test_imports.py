@@ -55,7 +55,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "views": DRAWN,
     "lineal": {"errors", "records", "quadrature.contract", "models", "prompts", "baselines", "targets", "methods", "metrics", "verbs"}
     | {"evaluation", "tables", "views"},
-    "cli": {"lineal"}
+    "web": {"lineal", "errors", "visible", "records", "models", "prompts", "baselines", "targets", "methods", "engine", "verbs"}
+    | {"evaluation", "views"},
+    "cli": {"lineal", "web"}
     | TOOLS
     | {"quadrature.contract", "records", "metrics.catalogue", "models", "prompts", "baselines", "targets", "engine", "verbs"}
     | {"evaluation", "tasks", "tables", "views"},
@@ -68,6 +70,8 @@ OWNERS: dict[str, set[str]] = {
     "transformers": {"models"},
     "sentence_transformers": {"models"},
     "typer": {"cli"},
+    "starlette": {"web"},
+    "uvicorn": {"web"},
     "pyarrow": {"tables"},
     "duckdb": {"tables"},
 }
