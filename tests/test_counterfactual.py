@@ -58,10 +58,50 @@ def test_words_are_put_back_where_they_belong() -> None:
     assert "2 tokens of the text stand against a neutral one (mask)" in record.notes[0]
 
 
-def test_what_has_no_place_is_refused_with_the_next_step() -> None:
+def test_what_the_text_has_no_place_for_stands_against_a_neutral_token(tmp_path: Any) -> None:
+    """The sum is exactly the effect of the edit with the neutral token standing in, and what it is F of is said."""
+    model, other = NAMED["BERT"].load("classifier"), "the very good cat ran on the mat"
+    record = explain(model, TEXT, baselines.counterfactual(other), targets.label(1))
+    wide = explain(model, "the [MASK] [MASK] cat sat on the mat", "mean", targets.label(1))
+    there = explain(model, other, "mean", targets.label(1))
+    assert record.f_input[0] == pytest.approx(wide.f_input[0], abs=1e-5)
+    assert record.f_baseline[0] == pytest.approx(there.f_input[0], abs=1e-5)
+    assert record.scores.sum() == pytest.approx(wide.f_input[0] - there.f_input[0], abs=2e-3 * record.mass[0])
+    moving = [i for i, role in enumerate(record.roles) if role == "content"]
+    assert [record.tokens[i] for i in moving] == ["⟨mask⟩", "⟨mask⟩", "sat"]
+    assert all(record.offsets[i] == (3, 3) for i in moving[:2]), "behind the word before them"
+    note = record.notes[0]
+    assert "⟨mask⟩ → very" in note
+    assert "2 tokens of the other text stand against a neutral one (mask)" in note
+    assert "F(text) is F of “the ⟨mask⟩ ⟨mask⟩ cat sat on the mat”" in note
+    assert "the effect of the edit with the neutral token standing in" in note
+    assert lineal.load_result(record.save(tmp_path / "r.json")) == record
+    assert "⟨mask⟩" in lineal.views.page(record)
+    assert record.words().scores.sum() == pytest.approx(record.scores.sum())
+
+
+def test_insertions_and_deletions_at_once_in_a_pair_and_a_decoder() -> None:
     model = NAMED["BERT"].load("classifier")
-    with pytest.raises(InputError, match=r"2 tokens \(very good\).*explain the other text against this one"):
-        explain(model, TEXT, baselines.counterfactual("the very good cat sat on the mat"), targets.label(1))
+    pair = explain(model, (TEXT, "the good cat ran"), baselines.counterfactual((OTHER, "the cat ran on the log")), targets.label(1))
+    masked = explain(model, (TEXT, "the good cat ran [MASK] [MASK] [MASK]"), "mean", targets.label(1))
+    other = explain(model, (OTHER, "the [MASK] cat ran on the log"), "mean", targets.label(1))
+    assert pair.f_input[0] == pytest.approx(masked.f_input[0], abs=1e-5)
+    assert pair.f_baseline[0] == pytest.approx(other.f_input[0], abs=1e-5)
+    assert "standing in" in pair.notes[0]
+    decoder, target = tiny_lm.llama(), targets.next_token(" doctor")
+    record = explain(decoder, "The man works as a", baselines.counterfactual("The man of the wall works as a"), target)
+    assert record.tokens.count("⟨mean⟩") >= 3
+    assert record.scores.sum() == pytest.approx(float(record.delta[0]), abs=2e-3 * record.mass[0])
+    there = explain(decoder, "The man of the wall works as a", "mean", target)
+    assert record.f_baseline[0] == pytest.approx(there.f_input[0], abs=1e-6)
+    assert not record.fluency
+    with pytest.raises(InputError, match="behind the last token"):
+        explain(decoder, "The man works as a", baselines.counterfactual("The man works as a doctor"), target)
+    spaceless = NAMED["GPT-2"].load("causal")
+    with pytest.raises(InputError, match="in front of the first"):
+        explain(spaceless, "the cat sat", baselines.counterfactual("a dog the cat sat"), targets.next_token(" dog"))
+    with pytest.raises(InputError, match="against that alone"):
+        explain(model, TEXT, [baselines.counterfactual(OTHER), baselines.counterfactual("the very good cat sat")], targets.label(1))
 
 
 def test_a_word_of_several_tokens_keeps_its_neighbours() -> None:
@@ -72,8 +112,9 @@ def test_a_word_of_several_tokens_keeps_its_neighbours() -> None:
     record = explain(model, long, baselines.counterfactual(short), targets.next_token(" doctor"))
     words = record.words()
     assert [t for t, role in zip(words.tokens, words.roles, strict=True) if role == "content"] == ["xylophone"]
-    with pytest.raises(InputError, match="stand against nothing"):
-        explain(model, short, baselines.counterfactual(long), targets.next_token(" doctor"))
+    back = explain(model, short, baselines.counterfactual(long), targets.next_token(" doctor"))
+    assert [t for t, role in zip(back.tokens, back.roles, strict=True) if role == "content"].count("⟨mean⟩") >= 1
+    assert back.f_baseline[0] == pytest.approx(record.f_input[0], abs=1e-6)
 
 
 def test_an_alignment_of_ones_own() -> None:

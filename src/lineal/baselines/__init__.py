@@ -9,7 +9,7 @@ Default: the mask token where there is one (masked encoders were trained to read
 """
 
 from lineal.baselines.alternatives import Alternatives
-from lineal.baselines.contract import Baseline, Start, drawn, more, notes, still
+from lineal.baselines.contract import Baseline, Start, drawn, more, notes, still, widened
 from lineal.baselines.draws import RandomWords, some_of
 from lineal.baselines.spelling import BASELINES, NAMED, resolve, spelling
 from lineal.baselines.texts import AnotherText, Counterfactual, Several
@@ -68,6 +68,7 @@ __all__ = [
     "spelling",
     "still",
     "unk",
+    "widened",
     "word",
     "zero",
 ]

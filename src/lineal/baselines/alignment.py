@@ -79,6 +79,27 @@ def kept(text: Encoded, other: Encoded, alignment: Alignment) -> int:
     return sum(j is not None and j >= 0 and text.ids[i] == other.ids[j] for i, j in enumerate(alignment.against))
 
 
+def interleaved(text: Encoded, other: Encoded, found: Alignment) -> list[tuple[int | None, int | None]]:
+    """Return every place of both texts, (token of the text, token of the other): what is left of the other has a place of its own.
+
+    It goes behind the token whose partner comes before it, or in front of its text.
+    """
+    partner = {j: i for i, j in enumerate(found.against) if j is not None and j >= 0}
+    before: dict[int, list[int]] = {}
+    for here, there in _sides(text, other):
+        at = here[0]
+        for j in there:
+            if j in partner:
+                at = partner[j] + 1
+            elif j in found.left:
+                before.setdefault(at, []).append(j)
+    places: list[tuple[int | None, int | None]] = []
+    for i in range(len(text) + 1):
+        places += [(None, j) for j in before.get(i, ())]
+        places += [(i, found.against[i])] if i < len(text) else []
+    return places
+
+
 def _sides(text: Encoded, other: Encoded) -> list[tuple[list[int], list[int]]]:
     """Return the tokens of both texts, segment by segment."""
     if len(text.texts) != len(other.texts):

@@ -30,6 +30,10 @@ class Noted(ABC):
         """Return the tokens of a text that do not move; all do unless a start says otherwise."""
         return frozenset()
 
+    def widened(self, encoded: Encoded) -> Encoded:
+        """Return the text with a neutral token in every place that only the starting point has a token for."""
+        return encoded
+
     def more(self, encoded: Encoded) -> Callable[[int], Tensor] | None:
         """Return what gives the c-th of further starting points, (m, t, d), where as many are to be drawn as the tolerance needs."""
         return None
@@ -65,6 +69,11 @@ def notes(start: Start, encoded: Encoded) -> tuple[str, ...]:
 def still(start: Start, encoded: Encoded) -> frozenset[int]:
     """Return the tokens at which a starting point is the text itself, and which are held for it."""
     return start.still(encoded) if isinstance(start, Noted) else frozenset()
+
+
+def widened(start: Start, encoded: Encoded) -> Encoded:
+    """Return the text with neutral tokens where only the starting point has tokens."""
+    return start.widened(encoded) if isinstance(start, Noted) else encoded
 
 
 def more(start: Start, encoded: Encoded) -> Callable[[int], Tensor] | None:

@@ -18,7 +18,7 @@ from torch import Tensor
 from lineal import baselines, metrics
 from lineal.engine.field import Problem
 from lineal.engine.removal import REMOVALS, Removal, Subject, values
-from lineal.errors import OptionError
+from lineal.errors import InputError, OptionError
 from lineal.evaluation.readings import has, hellinger, lead, with_probability
 from lineal.evaluation.stability import max_sensitivity
 from lineal.methods import Case, Occlusion
@@ -139,6 +139,8 @@ class Judge:
         Numbers that no removal takes part in are the same for each of them; NaN where a metric has none.
         """
         case = self.session.case(text)
+        if wide := [record.baseline for record in records if len(record.tokens) != len(case.encoded)]:
+            raise InputError(f"with the baseline {wide[0]} it has other tokens than with the others, so they cannot be compared")
         tokens = removable(case)
         units = together(records[0], self.piece)[:, tokens]
         once = [self._once(text, case, tokens, c, record) for c, record in enumerate(records)]

@@ -84,6 +84,11 @@ def examine(
     case = session.case(text)
     if case.encoded.steps:
         text = replace(text, continuation=tuple(case.encoded.ids[-case.encoded.steps :]), generate={})
+    if case.encoded.neutral:
+        raise InputError(
+            "the other text has tokens that this one has no place for, and the checks need the same tokens with every baseline: explain "
+            "the other text against this one, or without checks"
+        )
     tokens = np.flatnonzero(case.moving)
     tokens = tokens[tokens < len(case.encoded) - case.encoded.steps]
     if len(tokens) < 3:

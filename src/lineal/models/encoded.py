@@ -36,7 +36,8 @@ class Encoded:
 
     features: what the model takes, each (t,): input_ids, attention_mask, perhaps token_type_ids. The other fields are those of the
     record (`lineal.Attribution`) of the same name, but for these: named, the regions of the first text that have a name; steps, how
-    many tokens at the end follow the prompt and are themselves explained.
+    many tokens at the end follow the prompt and are themselves explained; neutral, the places that no token of the text stands in, but a
+    neutral one in place of what another text says there.
     """
 
     texts: tuple[str, ...]
@@ -51,6 +52,7 @@ class Encoded:
     warnings: tuple[str, ...] = ()
     named: tuple[Region, ...] = ()
     steps: int = 0
+    neutral: tuple[int, ...] = ()
 
     @property
     def ids(self) -> list[int]:

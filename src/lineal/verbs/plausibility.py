@@ -37,12 +37,13 @@ ALIVE = 0.01
 def fluency(case: Case, plan: Plan) -> dict[Key, tuple[Problem, Schedule]]:
     """Return what to compute of a decoder's paths: one forward pass for the text, and for the start and the middle of each path.
 
-    Nothing for other models, for methods without a path from a baseline, at a layer, and where nothing follows the first moving token.
+    Nothing for other models, for texts with a neutral token in them, for methods without a path from a baseline, at a layer, and where
+    nothing follows the first moving token.
     """
     paths = [line for (kind, *_), (problem, _) in plan.tasks.items() if kind == "path" for line in lines(problem.path, PATHS)][:PATHS]
     ids, first = case.encoded.ids, max(1, case.moving.index(True)) if any(case.moving) else len(case.moving)
     scored = range(max(first, len(ids) - MOST), len(ids))
-    if case.model.card.kind != "causal" or isinstance(case.model, Entered) or not paths or not scored:
+    if case.encoded.neutral or case.model.card.kind != "causal" or isinstance(case.model, Entered) or not paths or not scored:
         return {}
     alive = _contrasted(case.objective)
 

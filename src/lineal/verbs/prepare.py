@@ -104,11 +104,14 @@ class Preparation:
         if len(encoded.texts) not in self.checked:
             self.checked[len(encoded.texts)] = check_fidelity(self.model, encoded)
             self.budget.uniform |= not self.checked[len(encoded.texts)]
+        encoded = baselines.widened(self.start, encoded)
         encoded = replace(encoded, roles=roles(encoded, self.model, self.options, baselines.still(self.start, encoded)))
         moving = self._moving(encoded)
         objective = self.objective(encoded)
         with torch.no_grad():
             end = self.model.embed(encoded.features["input_ids"].to(self.model.device))
+            if encoded.neutral:
+                end[list(encoded.neutral)] = baselines.default(self.model).bind(self.model)(encoded)[list(encoded.neutral)].to(end)
             starts = self.start(encoded)  # (t, d), or (m, t, d) for several baselines
             starts = _kept(starts if starts.dim() == 3 else starts[None], end, moving)
         encoded = replace(encoded, notes=(*encoded.notes, *baselines.notes(self.start, encoded)))
@@ -155,7 +158,7 @@ class Preparation:
     def _prefix(self, encoded: Encoded, moving: Sequence[bool], objective: Objective) -> Prefix | None:
         """Return the leading tokens that do not move, run once; None when they are few or the model cannot share them."""
         length = min(moving.index(True), *objective.positions) if any(moving) and objective.positions else 0
-        if length < PREFIX_FROM or not self.options.share_prefix or not isinstance(self.model, CausalLM):
+        if encoded.neutral or length < PREFIX_FROM or not self.options.share_prefix or not isinstance(self.model, CausalLM):
             return None
         key = tuple(encoded.ids[:length])
         if key not in self.prefixes:
