@@ -55,6 +55,16 @@ def test_labels_that_do_not_exclude_one_another_say_so() -> None:
     np.testing.assert_allclose(answers.probs[0], probabilities(model, WORDS, sigmoid=True), atol=1e-5)
 
 
+def test_two_labels_whose_probabilities_sum_to_one_exclude_one_another() -> None:
+    model = classifier(2, problem_type="multi_label_classification")
+    with torch.no_grad():
+        for parameter in model.module.classifier.parameters():
+            parameter[1] = -parameter[0]
+    answers = lineal.explain(model, WORDS, "label").answers
+    assert answers is not None
+    assert answers.exclusive
+
+
 def test_of_many_labels_the_likeliest_and_the_explained_are_kept() -> None:
     model = classifier(40)
     least = int(probabilities(model, WORDS).argmin())

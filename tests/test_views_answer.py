@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from lineal.records.attribution import Answers, Attribution, Choices
 from lineal.views import page, repr_html, spoken, to_markdown, to_text
+from lineal.views.media.html import upright
 from lineal.views.parts.answer import answer
+from lineal.views.parts.bars import bars
+from lineal.views.parts.chart import BREAK, chart
+from lineal.views.parts.flow import said as said_by
 from lineal.views.parts.numbers import likely
-from lineal.views.parts.words import quantity
+from lineal.views.parts.words import method_name, model_name, quantity, truncations
 from tests import test_views_interactions, test_views_sides
 from tests.records import MODEL, pair_record, pieces_record, sample_records
 from tests.test_views_html import Node
@@ -120,3 +125,51 @@ def test_pairs_interactions_and_two_texts_say_it_too() -> None:
         assert "How to read this" in source
         assert "Made by Lineal" in source
     assert to_text(pair).startswith("Similarity 1.8 (cosine)")
+
+
+def test_a_long_bar_of_many_words_is_cut_and_single_words_keep_their_length() -> None:
+    """The sum of 232 words would leave the strongest single word a sliver; its number stays whole."""
+    record = sample_records()["long"]
+    found = bars(record)
+    rest = next(bar for bar in found if bar.kind == "rest")
+    swollen = [replace(bar, value=40.0) if bar is rest else bar for bar in found]
+    strokes = chart(swollen, 0.01).strokes
+    widths = {stroke.bar.kind: stroke.width for stroke in strokes if stroke.cut or stroke.bar is found[0]}
+    assert widths["rest"] == pytest.approx(BREAK * widths["cell"], rel=0.01)
+    assert [stroke.bar.kind for stroke in strokes if stroke.cut] == ["rest"]
+    assert not any(stroke.cut for stroke in chart(found[:12], 0.01).strokes)
+
+
+def test_a_chat_is_in_bubbles_and_its_template_out_of_the_title() -> None:
+    record = pieces_record("<s>user What is it?</s>", seed=4, framed=False)
+    n = len(record.tokens)
+    regions = ("template",) * 4 + ("question",) * (n - 8) + ("template",) * 4
+    chat = record.model_copy(update={"region_of": regions, "roles": tuple("held" if r == "template" else "content" for r in regions)})
+    node = Node(page(chat))
+    assert node.texts("span", "role")[0] == "question"
+    assert node.texts("h1")[0].strip() == said_by(chat).strip()
+    assert "<s>" not in node.texts("h1")[0]
+    assert "marks of the chat template" in page(chat)
+
+
+def test_chips_of_a_generation_say_how_likely_each_token_was() -> None:
+    steps = sample_records()["steps"]
+    k = len(steps.targets)
+    record = steps.model_copy(update={"f_input": np.log(np.full(k, 0.37)), "units": ("log_prob",) * k, "steps": k})
+    assert "37 %" in " ".join(Node(page(record)).texts("small"))
+    assert "What each new word rests on" in page(record)
+
+
+def test_heads_of_chinese_stand_upright() -> None:
+    assert [upright(text) for text in ("电影", "ラーメン", "film", "فيلم")] == [True, True, False, False]
+
+
+def test_what_is_cut_is_said_once_and_methods_and_models_have_names() -> None:
+    cut = sample_records()["truncated"]
+    assert len(truncations(cut)) == 1
+    note = "The text was cut from 298 to 256 tokens: its last 167 characters were not read."
+    assert truncations(cut.model_copy(update={"notes": (note,)})) == ()
+    assert method_name("dig-greedy:steps=10") == "Discretized IG (greedy), steps=10"
+    assert method_name("mine") == "mine"
+    assert model_name(MODEL) == "lineal-tiny/sentiment"
+    assert model_name(MODEL.model_copy(update={"name": "/home/me/models/mine/"})) == "mine"

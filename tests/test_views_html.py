@@ -23,7 +23,7 @@ OWN = set(
         "html head meta title style body header h1 h2 h3 button article p div fieldset legend label input span section details main footer",
     )
 )
-OWN |= set(re.findall(r"\w+", "summary table colgroup col thead tbody tfoot tr th td bdi b i s u strong dl dt dd script"))
+OWN |= set(re.findall(r"\w+", "summary table colgroup col thead tbody tfoot tr th td bdi b i s small u strong dl dt dd script"))
 
 
 class Node(HTMLParser):

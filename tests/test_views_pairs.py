@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lineal.errors import ResultError
 from lineal.quadrature.contract import Stop
 from lineal.records.pair import Matches, PairAttribution
 from lineal.views import matches_page, pair_page, plot_alignment, plot_pair, render_matches, render_pair, save_plot
@@ -42,7 +43,8 @@ def test_the_page_holds_the_record_and_every_cell(four: bool) -> None:
     cells = re.findall(r'<td class="u [np]"', page)
     assert len(cells) == 5 * 4 + (5 + 4 if four else 0)
     assert page.count("<path ") == len(grid(pair).links) > 3
-    assert "stroke-dasharray" in page
+    assert "stroke-dasharray" not in page, "its one negative cell is none of the strongest ten"
+    assert pair_page(pair.model_copy(update={"matrix": -pair.matrix})).count("stroke-dasharray") == len(grid(pair).links) == 10
     assert "✓ accurate to" in page
     assert 'class="alarm"' not in page
     assert len(page.encode()) < 60_000
@@ -173,3 +175,22 @@ def test_figures_are_written(tmp_path: Path) -> None:
         assert "<svg" in svg
         assert save_plot(draw(pair_record(stop=Stop.BUDGET)), tmp_path / "f.png").stat().st_size > 5000
     assert len(plot_alignment(pair_record()).axes[0].patches) == len(grid(pair_record()).links)
+
+
+def test_documents_that_are_not_explained_keep_their_text() -> None:
+    ranked = matches()
+    n = len(ranked.order)
+    documents = tuple(f"document text number {i} <b>" for i in range(n + 1))
+    similarities = (*ranked.similarities, min(ranked.similarities) - 0.1)
+    found = ranked.model_copy(update={"order": (*ranked.order, n), "similarities": similarities, "documents": documents})
+    assert f"document text number {n} &lt;b&gt;" in matches_page(found)
+    assert f"document text number {n} <b>" in to_text(found)
+    assert Matches.from_dict(found.to_dict()) == found
+    assert f"[{n + 1}]" not in to_text(found.model_copy(update={"documents": ()}))
+    with pytest.raises(ResultError, match="documents"):
+        Matches.from_dict(found.to_dict() | {"documents": ["one"]})
+
+
+def test_a_title_is_cut_between_words() -> None:
+    title = re.findall("<title>(.*?)</title>", pair_page(pair_record(a="extraordinarily long words that go on and on " * 3)))[0]
+    assert title.startswith("extraordinarily long words that go on and on … ↔ ")

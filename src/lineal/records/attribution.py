@@ -106,7 +106,8 @@ class Answers(BaseModel):
     """What the model says, whatever of it is explained.
 
     names: (C,) what it can answer, the likeliest where there are many. probs: (1 + m, C) how likely each is, at the text and at each
-    of m baselines. exclusive: whether one answer excludes the others (a softmax over all labels), so that the likeliest is the answer.
+    of m baselines. exclusive: whether one answer excludes the others (the probabilities of all labels sum to 1), so that the likeliest is
+    the answer.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)

@@ -243,6 +243,7 @@ class Matches(Record):
 
     pairs: the best documents, explained, best first. order: (n,) numbers of all documents as they were given, best first; similarities:
     (n,) in the same order. pairs[r] explains document order[r]; documents behind the last pair are ranked, but not explained.
+    documents: (n,) their texts as they were given; () in records that do not know those that were not explained.
     """
 
     reads: ClassVar[tuple[int, ...]] = (1, PAIR_SCHEMA)
@@ -253,6 +254,7 @@ class Matches(Record):
     pairs: tuple[PairAttribution, ...]
     order: tuple[int, ...]
     similarities: tuple[Number, ...]
+    documents: tuple[str, ...] = ()
 
     @model_validator(mode="before")
     @classmethod
@@ -267,6 +269,8 @@ class Matches(Record):
             raise ValueError(f"order is no order of {n} documents: each number from 0 to {n - 1} once")
         if len(self.similarities) != n or len(self.pairs) > n:
             raise ValueError(f"{len(self.similarities)} similarities and {len(self.pairs)} pairs for {n} documents")
+        if self.documents and len(self.documents) != n:
+            raise ValueError(f"{len(self.documents)} documents, but {n} are ranked")
         return self
 
     def doubt(self) -> str | None:

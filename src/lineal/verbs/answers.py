@@ -20,6 +20,9 @@ from lineal.records.attribution import Answers
 MOST = 12
 """Answers that are kept of a model with many: the likeliest at the text, and those that are explained."""
 
+SUM = 1e-3
+"""Of probabilities that are those of one answer among all: so far their sum may be from 1."""
+
 
 def asked(case: Case, head: Head | None) -> dict[Key, tuple[Problem, Schedule]]:
     """Return the integrals behind `answers`: the probability of every answer at the text and at each baseline.
@@ -45,7 +48,11 @@ def answers(case: Case, head: Head | None, found: Mapping[Key, Integral]) -> Ans
         return None
     shown = _shown(probs[0], getattr(case.objective, "classes", ()))
     names = tuple(whole.names[i].strip() or repr(whole.names[i]) for i in shown)
-    return Answers(names=names, probs=np.clip(probs[:, shown], 0, 1), exclusive=isinstance(whole, ClassScore) and whole.is_softmax)
+    return Answers(
+        names=names,
+        probs=np.clip(probs[:, shown], 0, 1),
+        exclusive=isinstance(whole, ClassScore) and bool(np.abs(probs.sum(axis=1) - 1).max() < SUM),
+    )
 
 
 def _whole(objective: Any, head: Head | None) -> ClassScore | TokenScore | None:

@@ -78,7 +78,8 @@ def explain_matches(
     similarities = pairs.similarities(query, given)
     order = [int(i) for i in np.argsort(-similarities, kind="stable")]
     explained = pairs.explain(query, [given[i] for i in order[:top]])
-    return Matches(query=query, pairs=tuple(explained), order=tuple(order), similarities=tuple(float(similarities[i]) for i in order))
+    ranked = tuple(float(similarities[i]) for i in order)
+    return Matches(query=query, pairs=tuple(explained), order=tuple(order), similarities=ranked, documents=tuple(given))
 
 
 @lists_options(Options)

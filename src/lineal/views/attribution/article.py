@@ -10,7 +10,7 @@ import numpy as np
 from lineal.records.attribution import Attribution
 from lineal.views.attribution.words import Badge, badge, sentence
 from lineal.views.parts import choices, numbers
-from lineal.views.parts.answer import answer
+from lineal.views.parts.answer import answer, probability
 from lineal.views.parts.bars import bars
 from lineal.views.parts.cells import By, Cell, level_of, visible
 from lineal.views.parts.chart import Chart, chart
@@ -27,10 +27,14 @@ Say = Callable[[Attribution, int, By], tuple[Piece, ...]]
 
 @dataclass(frozen=True)
 class Panel:
-    """What is said about one target: its name, what the model answered, the sentence, the badge, and the bars of every level."""
+    """What is said about one target: its name, what the model answered, the sentence, the badge, and the bars of every level.
+
+    likely: how likely a generated token is; "" for other targets.
+    """
 
     target: int
     name: str
+    likely: str
     answer: tuple[Piece, ...]
     pieces: tuple[Piece, ...]
     badge: Badge
@@ -112,6 +116,7 @@ def _panel(record: Attribution, target: int, offered: tuple[By, ...], say: Say) 
     return Panel(
         target=target,
         name=target_name(record, target),
+        likely=probability(record, target) if record.steps else "",
         answer=answer(record, target),
         pieces=say(record, target, offered[0]),
         badge=badge(record, target),

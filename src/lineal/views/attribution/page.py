@@ -17,9 +17,10 @@ from lineal.views.attribution.article import Scales, article, scales
 from lineal.views.media import html
 from lineal.views.parts import numbers
 from lineal.views.parts.cells import By, levels, visible
+from lineal.views.parts.flow import said
 from lineal.views.parts.guide import ATTRIBUTION, guide, made
 from lineal.views.parts.heat import drawn_targets
-from lineal.views.parts.words import unit_name
+from lineal.views.parts.words import by_words, unit_name
 
 MOST_FOLDED = 12
 """Targets that a notebook fragment draws."""
@@ -72,6 +73,5 @@ def _shared(several: list[Attribution]) -> set[str]:
 
 def _title(several: list[Attribution], limit: int = 70) -> str:
     """Return the first words of the first text, and how many results follow."""
-    line = " ".join(visible(several[0].text).split())
-    opening = line if len(line) <= limit else line[: limit - 1].rsplit(" ", 1)[0] + " …"
+    opening = by_words(said(several[0]), limit)
     return opening if len(several) == 1 else f"{opening} and {numbers.count(len(several) - 1, 'more result')}"

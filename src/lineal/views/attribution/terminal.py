@@ -18,6 +18,7 @@ from lineal.views.attribution.words import sentence
 from lineal.views.media.terminal import notes, plain
 from lineal.views.parts.bars import Bar, bars
 from lineal.views.parts.cells import By, short
+from lineal.views.parts.chart import longest
 from lineal.views.parts.choices import GROUPS, caption, menu
 from lineal.views.parts.numbers import fixed, number, places, share, signed
 from lineal.views.parts.words import target_name, way
@@ -82,10 +83,11 @@ def _chart(found: list[Bar], view: Reading, room: int) -> Table:
     numbers = 11 if narrow else NUMBERS + (9 if view.record.spread is not None else 0)
     label = min(LABEL, max(len(way(view.record)) if not narrow else 0, room // 3))
     width = min(WIDTH, max(LEAST, room - numbers - label - 2))
-    finite = [0.0, *(bar.value for bar in found if math.isfinite(bar.value))]
+    limit, values = longest(found), [0.0, *(bar.value for bar in found if math.isfinite(bar.value))]
+    finite = [max(-limit, min(limit, value)) for value in values]
     reach = max(finite) - min(finite)
     left = round(width * -min(finite) / reach) if reach else 0
-    decimals = places(max(map(abs, finite)))
+    decimals = places(max(map(abs, values)))
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
     table.add_column("contribution", justify="right", max_width=label)
     table.add_column("", no_wrap=True, min_width=width)
@@ -97,7 +99,7 @@ def _chart(found: list[Bar], view: Reading, room: int) -> Table:
         table.add_column(f"± {number(float(view.record.error[view.target]), 2)}", no_wrap=True, min_width=8)
     for bar in found:
         style = "" if bar.kind == "cell" else "dim"
-        drawn = _bar(bar, left, width / reach if reach else 0.0, view)
+        drawn = _bar(bar, left, width / reach if reach else 0.0, view, limit)
         shown = [Text(fixed(bar.value, decimals), style)]
         if not narrow:
             spread = [Text(f"± {number(bar.spread, 2)}" if bar.spread else "", "dim")] if view.record.spread is not None else []
@@ -107,15 +109,21 @@ def _chart(found: list[Bar], view: Reading, room: int) -> Table:
     return table
 
 
-def _bar(bar: Bar, left: int, unit: float, view: Reading) -> Text:
-    """Draw a bar to the left or right of the axis at column `left`; eighths of a character to the right, halves to the left."""
-    length = abs(bar.value) * unit if math.isfinite(bar.value) else 0.0
+def _bar(bar: Bar, left: int, unit: float, view: Reading, limit: float) -> Text:
+    """Draw a bar to the left or right of the axis at column `left`; eighths of a character to the right, halves to the left.
+
+    limit: a longer one is cut there, and shows that it is.
+    """
+    length = min(abs(bar.value), limit) * unit if math.isfinite(bar.value) else 0.0
     style = view.ink(bar.value) + Style(dim=bar.kind != "cell")
     if bar.value < 0:
         whole, halves = divmod(round(2 * min(length, left)), 2)
         drawn = "▐" * halves + "█" * whole or "▕"
+        drawn = drawn[:1] + "╱" + drawn[2:] if abs(bar.value) > limit else drawn
         return Text(" " * (left - len(drawn)) + drawn, style)
     whole, eighths = divmod(round(8 * length), 8)
+    if abs(bar.value) > limit:
+        return Text(" " * left + "█" * max(0, whole - 2) + "╱█", style)
     return Text(" " * left + "█" * whole + EIGHTHS[eighths], style)
 
 

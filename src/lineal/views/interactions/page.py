@@ -10,11 +10,11 @@ from lineal.records.interactions import Interactions
 from lineal.views.interactions import words as joint_summary
 from lineal.views.media import html
 from lineal.views.parts.answer import answer
-from lineal.views.parts.cells import short, visible
+from lineal.views.parts.cells import visible
 from lineal.views.parts.grid import grid
 from lineal.views.parts.guide import INTERACTIONS, guide, made
 from lineal.views.parts.tinted import tinted_texts
-from lineal.views.parts.words import details, quantity, unit_name
+from lineal.views.parts.words import by_words, details, quantity, unit_name
 
 
 def interactions_page(record: Interactions, *, title: str | None = None, panels: Sequence[Markup] = ()) -> str:
@@ -23,7 +23,7 @@ def interactions_page(record: Interactions, *, title: str | None = None, panels:
     own = record.attribution
     return html.drawn(
         "interactions.html",
-        title=visible(title or " ↔ ".join(short(text, 50) for text in own.texts)),
+        title=visible(title or " ↔ ".join(by_words(text, 60) for text in own.texts)),
         summary=joint_summary,
         record=record,
         grid=drawn,

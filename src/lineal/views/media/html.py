@@ -9,6 +9,7 @@ import base64
 import hashlib
 import json
 import re
+import unicodedata
 from collections.abc import Sequence
 from functools import cache
 from importlib import resources
@@ -24,8 +25,8 @@ from lineal.views.parts.document import Document
 CARRIED = 200_000
 """Characters of JSON that a page of matrices carries for its copy button; a longer record is only drawn, so that pages stay small."""
 
-_REMARK = re.compile(r"^\s*//.*\n", flags=re.MULTILINE)
-"""A line of a script that only says something to whoever works on it."""
+_REMARK = re.compile(r"^\s*//.*\n|^[ ]+", flags=re.MULTILINE)
+"""What of a script only says something to whoever works on it: lines of remarks, and how far others are indented."""
 _UNSAFE = re.compile("[<>&\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
@@ -74,6 +75,11 @@ def document_fragment(said: Document, extra: str = "") -> str:
     return drawn("record_fragment.html", d=said, extra=extra, style=Markup(asset("marks.css") + asset("record.css")))
 
 
+def upright(text: str) -> bool:
+    """Return whether the letters of a text stand upright when it runs from top to bottom, as Chinese, Japanese and Korean ones do."""
+    return any(unicodedata.east_asian_width(char) in "WF" for char in text)
+
+
 @cache
 def asset(name: str) -> str:
     """Return a file of the folder `assets`."""
@@ -103,6 +109,7 @@ def _environment() -> Environment:
         numbers.unbroken,
     ):
         found.filters[filter_.__name__] = filter_
+    found.filters |= {"method_name": words.method_name, "upright": upright}
     found.globals |= {"strength": palette.strength, "passage_sum": flow.passage_sum, "about": words.about, "unit_name": words.unit_name}
     found.globals |= {
         "doubts": words.doubts,

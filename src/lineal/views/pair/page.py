@@ -11,11 +11,12 @@ from markupsafe import Markup
 from lineal.records.pair import Matches, PairAttribution
 from lineal.views.media import html
 from lineal.views.pair import words as pair_summary
-from lineal.views.parts.cells import short, visible
+from lineal.views.parts.cells import visible
 from lineal.views.parts.grid import Grid, Link, grid
 from lineal.views.parts.guide import MATCHES, PAIR, guide, made
 from lineal.views.parts.palette import strength
 from lineal.views.parts.tinted import tinted
+from lineal.views.parts.words import by_words
 
 LINE, GAP = 26, 220
 """Pixels per word of the drawing, and between its columns."""
@@ -60,7 +61,7 @@ class Drawing:
 
 def pair_page(record: PairAttribution, *, title: str | None = None, panels: Sequence[Markup] = ()) -> str:
     """Return a whole HTML page about one pair. panels: further HTML below the drawings (`trust_panel`)."""
-    heading = title or f"{short(visible(record.a.text), 40)} ↔ {short(visible(record.b.text), 40)}"
+    heading = title or f"{by_words(record.a.text, 60)} ↔ {by_words(record.b.text, 60)}"
     drawing = Drawing(0, record, grid(record))
     read = {"guide": guide(PAIR, [record.unit]), "made": made(record.model, record.versions.get("lineal", ""))}
     return _page(
@@ -74,10 +75,11 @@ def matches_page(matches: Matches, *, title: str | None = None, panels: Sequence
     panels: further HTML, one per explained document (`trust_panel`).
     """
     drawings = [Drawing(number, pair, grid(pair)) for number, pair in enumerate(matches.pairs)]
-    rest = list(zip(matches.order, matches.similarities, strict=True))[len(drawings) :]
+    texts = [matches.documents[i] if matches.documents else f"document {i + 1}" for i in matches.order]
+    rest = list(zip(matches.order, matches.similarities, texts, strict=True))[len(drawings) :]
     return _page(
         "matches.html",
-        title=visible(title or f"Matches of “{short(matches.query, 60)}”"),
+        title=visible(title or f"Matches of “{by_words(matches.query, 80)}”"),
         matches=matches,
         drawings=drawings,
         panels=panels,

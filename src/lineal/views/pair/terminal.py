@@ -14,6 +14,7 @@ from lineal.views.parts.grid import grid
 from lineal.views.parts.numbers import fixed, number, places
 from lineal.views.parts.palette import strength
 from lineal.views.parts.tinted import tinted
+from lineal.views.parts.words import by_words
 
 
 def render_pair(record: PairAttribution, limit: int = pair_summary.STRONGEST) -> RenderableType:
@@ -39,12 +40,20 @@ def render_matches(matches: Matches, limit: int = 3) -> RenderableType:
         table.add_row(str(rank), similarity, _document(pair, number_), Text(links))
     for rank, (number_, similarity_) in enumerate(list(zip(matches.order, matches.similarities, strict=True))[len(matches.pairs) :]):
         table.add_row(
-            str(len(matches.pairs) + rank + 1), number(similarity_), Text(f"document {number_ + 1}"), Text("not explained", style="dim")
+            str(len(matches.pairs) + rank + 1),
+            number(similarity_),
+            Text(_unexplained(matches, number_)),
+            Text("not explained", style="dim"),
         )
     below = [said for pair in matches.pairs for said in doubts(pair)]
     if matches.converged:
         return Group(table, *below)
     return Group(Text(matches.stop.said(matches.pairs[0].model.dtype), style="bold red"), table, *below)
+
+
+def _unexplained(matches: Matches, position: int) -> str:
+    """Return a document that is ranked only, on one line."""
+    return f"[{position + 1}] {by_words(matches.documents[position], 160)}" if matches.documents else f"document {position + 1}"
 
 
 def to_text(record: PairAttribution | Matches, *, width: int = 100) -> str:

@@ -168,7 +168,7 @@ def matches_document(matches: Matches) -> Document:
     table = [
         (
             str(rank + 1),
-            f"{document + 1}: {opening(texts[rank].b.text, 50)}" if rank in texts else f"{document + 1}",
+            _document(matches, rank, document),
             ", ".join(f"{visible(m.left)}–{visible(m.right)} {fixed(m.score, 3)}" for m in texts[rank].words().strongest(3))
             if rank in texts
             else "not explained",
@@ -192,6 +192,12 @@ def matches_document(matches: Matches) -> Document:
         blocks=(Block(("", "document", "words behind it", "similarity"), table, names=3),),
         cautions=tuple(dict.fromkeys(said for pair in matches.pairs for said in doubts(pair))),
     )
+
+
+def _document(matches: Matches, rank: int, document: int) -> str:
+    """Return a document's number, and its beginning where it is known."""
+    text = matches.pairs[rank].b.text if rank < len(matches.pairs) else matches.documents[document] if matches.documents else ""
+    return f"{document + 1}: {opening(text, 50)}" if text else f"{document + 1}"
 
 
 def _behind(pair: PairAttribution | None) -> tuple[Piece, ...]:

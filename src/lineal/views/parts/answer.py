@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 
 from lineal.records.attribution import Attribution
 from lineal.views.parts.cells import visible
@@ -29,12 +30,22 @@ def answer(record: Attribution, target: int = 0) -> tuple[Piece, ...]:
     )
 
 
+def probability(record: Attribution, target: int = 0) -> str:
+    """Return how likely a target is at the text, in percent; nothing where F is no probability."""
+    unit = record.units[target]
+    return likely(_PROBABILITY[unit](float(record.f_input[target]))) if unit in _PROBABILITY else ""
+
+
 def without(record: Attribution) -> str:
     """Return what stands at the other end of the path, in words: no words, or other ones."""
     return "with other words" if has_words(record) else "without these words"
 
 
-_PROBABILITY = {"log_prob": math.exp, "prob": lambda f: f, "log_odds": lambda f: 1 / (1 + math.exp(-f)) if f > -700 else 0.0}
+def _sigmoid(odds: float) -> float:
+    return 1 / (1 + math.exp(-odds)) if odds > -700 else 0.0
+
+
+_PROBABILITY: Mapping[str, Callable[[float], float]] = {"log_prob": math.exp, "prob": float, "log_odds": _sigmoid}
 """How a number in a unit becomes a probability."""
 
 

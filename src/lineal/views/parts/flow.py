@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import itemgetter
 
@@ -30,11 +30,15 @@ class Ink:
 
 @dataclass(frozen=True)
 class Passage:
-    """A run of the text. quiet: the number of cells in it when it is worth folding, else 0. what: what a folded run is."""
+    """A run of the text. quiet: the number of cells in it when it is worth folding, else 0. what: what a folded run is.
+
+    region: in a chat, the named part that it is.
+    """
 
     parts: tuple[Ink, ...]
     quiet: int = 0
     what: str = "quiet"
+    region: str = ""
 
     @property
     def tokens(self) -> range:
@@ -79,7 +83,28 @@ def _all_passages(record: Attribution, parts: tuple[Ink, ...], is_quiet: Callabl
         if is_template:
             yield Passage(inside, sum(part.cell is not None for part in inside), TEMPLATE)
         else:
-            yield from _passages(inside, is_quiet)
+            for region, part in groupby(inside, key=_within(record)):
+                yield from (replace(passage, region=region) for passage in _passages(tuple(part), is_quiet))
+
+
+def said(record: Attribution) -> str:
+    """Return the first text without what a chat template added to it."""
+    if TEMPLATE not in record.region_of:
+        return record.text
+    passages = (passage for passage in flow(record)[0].passages if passage.what != TEMPLATE)
+    return " ".join("".join(part.text for part in passage.parts).strip() for passage in passages)
+
+
+def _within(record: Attribution) -> Callable[[Ink], str]:
+    """Return what tells the region of one ink after the other; what lies between cells belongs to the one before it."""
+    last = ""
+
+    def region(part: Ink) -> str:
+        nonlocal last
+        last = record.region_of[part.cell.tokens.start] if part.cell is not None else last
+        return last
+
+    return region
 
 
 def _is_template(record: Attribution, part: Ink) -> bool:

@@ -17,7 +17,7 @@ from lineal.views.parts.cells import named
 
 MOST_WORDS = 60
 """Words per text with a row or column of their own; the weaker ones share one more."""
-MOST_LINKS = 24
+MOST_LINKS = 10
 """Lines of the drawing."""
 LEAST_LINK = 0.12
 """Links weaker than this share of the strongest get no line."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from lineal.records.attribution import ModelCard
 from lineal.views.parts.cells import visible
-from lineal.views.parts.words import unit_name
+from lineal.views.parts.words import model_name, unit_name
 
 UNITS = {
     "logit": "the model's raw score of an answer. By 0.7 more, with the other answers' scores as they are, the odds of this answer double.",
@@ -74,6 +74,6 @@ def guide(lines: Iterable[tuple[str, str]], units: Iterable[str] = ()) -> tuple[
 
 def made(model: ModelCard | str | None = None, version: str = "") -> str:
     """Return the footer: what made the page, from which model."""
-    name = model.name if isinstance(model, ModelCard) else model
+    name = model_name(model) if isinstance(model, ModelCard) else model
     by = f"Lineal {version}".strip() + (f", from the model {name}" if name else "")
     return visible(f"Made by {by}. This page is one file: it loads nothing and sends nothing.")

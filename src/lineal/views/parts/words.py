@@ -71,7 +71,7 @@ def target_name(record: Attribution, target: int) -> str:
 
 def about(record: Attribution) -> str:
     """Return where the numbers come from, on one line: method, model, baseline."""
-    return " · ".join(visible(part) for part in (record.method, record.model.name, f"baseline: {record.baseline}") if part)
+    return " · ".join(visible(part) for part in (record.method, model_name(record.model), f"baseline: {record.baseline}") if part)
 
 
 def way(record: Attribution) -> str:
@@ -83,6 +83,45 @@ def has_words(record: Attribution) -> bool:
     """Return whether the path starts at words of some meaning, and not at what stands for none."""
     name = record.baseline
     return name.startswith(("text ", "counterfactual ", "word ")) or "× alternatives" in name or "× random words" in name
+
+
+METHODS = {
+    "ig": "Integrated Gradients",
+    "dig-greedy": "Discretized IG (greedy)",
+    "dig-maxcount": "Discretized IG (max count)",
+    "dig-blog": "Discretized IG (as in the blog)",
+    "expected-gradients": "Expected Gradients",
+    "smoothgrad-ig": "SmoothGrad IG",
+    "sequential-ig": "Sequential IG",
+    "gradient-x-input": "Gradient × Input",
+    "saliency": "Saliency",
+    "occlusion": "Occlusion",
+    "occlusion-delete": "Occlusion (deleting)",
+    "occlusion-attention": "Occlusion (attention)",
+    "random": "Random (control)",
+}
+"""What methods are called by people; others are called as they are spelled."""
+
+
+def method_name(method: str) -> str:
+    """Return a method's name for people, its settings behind it."""
+    name, _, settings = method.partition(":")
+    return visible(METHODS.get(name, name) + (f", {settings.replace(':', ', ')}" if settings else ""))
+
+
+def model_name(model: ModelCard) -> str:
+    """Return a model's name; of one that came from a path, what the path ends in."""
+    parts = model.name.rstrip("/\\").replace("\\", "/").split("/")
+    return visible(parts[-1] if len(parts) > 2 or parts[0] in ("", ".", "..", "~") else model.name)
+
+
+def by_words(text: str, limit: int) -> str:
+    """Return the beginning of a text on one line, cut between words where there are any."""
+    line = one_line(visible(text))
+    if len(line) <= limit:
+        return line
+    head = line[: limit - 1]
+    return (head.rsplit(" ", 1)[0] if " " in head else head) + " …"
 
 
 def opening(text: str, limit: int = 60) -> str:
@@ -106,7 +145,9 @@ def doubts(record: Attribution | PairAttribution) -> tuple[str, ...]:
 
 
 def truncations(record: Attribution) -> tuple[str, ...]:
-    """Return one sentence per text that was not read to its end."""
+    """Return one sentence per text that was not read to its end, unless a note of the record says it with the number of tokens."""
+    if any("was cut from" in note for note in record.notes):
+        return ()
     whose = "the text" if len(record.texts) == 1 else "text {}"
     return tuple(
         f"The model read only the first {read:,} of the {len(text):,} characters of {whose.format(i + 1)}."
@@ -121,7 +162,7 @@ def details(record: Attribution) -> dict[str, str]:
     said = {"content": "in play", "special": "special", "held": "kept fixed (held)"}
     roles = ", ".join(f"{record.roles.count(role):,} {what}" for role, what in said.items() if role in record.roles)
     rows = {
-        "Method": f"{record.method}; path: {record.path}; rule: {record.rule}",
+        "Method": f"{method_name(record.method)} ({record.method}); path: {record.path}; rule: {record.rule}",
         "Baseline": record.baseline,
         "Tolerance": f"{percent(record.tol)} of the total effect (the mass: the sum of all scores without their signs)",
         "Work": f"{count(record.evaluations, 'gradient')} in {number(record.seconds)} s",

@@ -11,11 +11,11 @@ from lineal.records.attribution import Attribution
 from lineal.views.attribution.article import article, scales
 from lineal.views.attribution.page import numbers_of
 from lineal.views.media import html
-from lineal.views.parts.cells import By, levels, short, visible
+from lineal.views.parts.cells import By, levels, visible
 from lineal.views.parts.chart import Chart, chart
 from lineal.views.parts.guide import ATTRIBUTION, guide, made
 from lineal.views.parts.heat import drawn_targets
-from lineal.views.parts.words import quantity
+from lineal.views.parts.words import by_words, quantity
 from lineal.views.sides.words import Side, no_matrix, parts, sentence, sides
 
 
@@ -48,7 +48,7 @@ def sides_page(record: Attribution, *, title: str | None = None, panels: Sequenc
     offered, targets, drawn = levels(record), drawn_targets(record), scales([record])
     return html.drawn(
         "sides.html",
-        title=visible(title or f"{short(record.texts[0], 40)} ↔ {short(record.texts[1], 40)}"),
+        title=visible(title or f"{by_words(record.texts[0], 60)} ↔ {by_words(record.texts[1], 60)}"),
         a=article(record, offered, targets, drawn, sentence),
         drawings=[_drawing(record, target, offered) for target in targets],
         no_matrix=no_matrix(record),
