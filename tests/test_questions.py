@@ -152,6 +152,22 @@ def test_every_prompt_has_a_question_and_an_otherwise_of_its_own() -> None:
     assert Instead(items).name == "counterfactual"
 
 
+def test_a_choice_of_two_single_tokens_is_their_contrast() -> None:
+    """What is measured of contrasts holds for such choices: log-odds among two are the difference of their logits."""
+    words = small.tokenizer([item.text for item in drawn(CONSTRUCTIONS["option"], 200, seed=0)])
+    torch.manual_seed(0)
+    config = transformers.LlamaConfig(
+        vocab_size=len(words), hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2, initializer_range=0.5
+    )
+    model = lineal.load(transformers.LlamaForCausalLM(config).eval().double(), words)
+    text = drawn(CONSTRUCTIONS["option"], 1, seed=0)[0].text
+    one, other = (
+        lineal.explain(model, text, target, baseline="mean") for target in (targets.choice(["A", "B"], "A"), targets.contrast("A", "B"))
+    )
+    assert one.f_input == pytest.approx(other.f_input, abs=1e-9)
+    assert one.scores == pytest.approx(other.scores, abs=1e-6)
+
+
 def untrained(texts: list[str]) -> tuple[object, object]:
     """Return a small BERT classifier of two labels with a tokenizer for these texts."""
     words = small.tokenizer(texts)

@@ -18,6 +18,7 @@ from lineal.methods.contract import Case, Key, Outcome, Plan
 from lineal.models.layer import Entered
 from lineal.models.vocabulary import named, spell
 from lineal.objectives.label import ClassScore
+from lineal.objectives.sequence import SequenceScore
 from lineal.objectives.token import Fluency, TokenScore
 from lineal.objectives.wrap import Combined
 from lineal.paths import Straight, lines
@@ -79,9 +80,10 @@ def _offered(case: Case, means: Mapping[str, Any], baseline: Any) -> tuple[str, 
     """Say how another question is asked, where the path of a decoder comes from the same vector at every place (docs/questions.md)."""
     if not means or not isinstance(baseline, (MeanEmbedding, SpecialToken, Word, Zero)):
         return ()
-    edit = "; --instead TEXT compares with a text that would say otherwise" if _contrasted(case.objective) else ""
+    among = isinstance(case.objective, SequenceScore) and len(case.objective.sequences) > 1
+    edit = "; --instead TEXT compares with a text that would say otherwise" if among or _contrasted(case.objective) else ""
     return (
-        f"Scores are against {baseline.name} everywhere. What F does when a word is really replaced is another question: "
+        f"Every word is compared with the baseline {baseline.name}. What F does when a word is really replaced is another question: "
         f"--method occlusion --baseline alternatives:8 answers it, without gradients{edit}.",
     )
 
