@@ -15,6 +15,7 @@ import torch
 
 from lineal.engine.field import Answer, Evaluate, Problem, Request, checked, evaluate, size
 from lineal.engine.memory import can_recompute
+from lineal.engine.watch import Watch, watching
 from lineal.errors import MemoryLimitError, ModelError
 from lineal.models.base import TextModel
 from lineal.models.forward import is_out_of_memory
@@ -105,6 +106,12 @@ class Work:
             self.found = self.schedule.integral()
         self.seconds += time.perf_counter() - begun
 
+    def close(self) -> None:
+        """End with what is known, if anything is."""
+        if self.found is None and (known := self.schedule.so_far()) is not None:
+            self.found, self.ask = known, None
+            self.answers.clear()
+
     def fail(self, error: Exception) -> None:
         """End with an error, and let go of everything that was computed."""
         traceback.clear_frames(error.__traceback__)  # they hold the tensors of the batch
@@ -175,7 +182,7 @@ def attempt(
     An error of `tasks` itself is raised behind everything it gave before. answers: what evaluates a batch, `field.evaluate` if None.
     Cost: one forward and k reverse passes per batch, or t tangent passes (`Problem.mode`).
     """
-    source, broken = iter(tasks), None
+    source, broken, watch = iter(tasks), None, watching()
     queue: deque[Work] = deque()
     ended = False
     while True:
@@ -193,10 +200,19 @@ def attempt(
             raise broken
         if not queue:
             return
+        if watch is not None and watch.stopped:
+            _close(queue)
         while queue and queue[0].found is not None:
             first = queue.popleft()
             yield Done(first.key, first.found, first.seconds)  # type: ignore[arg-type]
-        _round(model, _fitting(queue), budget, on_points, answers or evaluate)
+        _round(model, _fitting(queue), budget, on_points, answers or evaluate, watch)
+        if watch is not None:
+            watch.saw([work.found if isinstance(work.found, Integral) else work.schedule.so_far() for work in queue])
+
+
+def _close(works: Iterable[Work]) -> None:
+    for work in works:
+        work.close()
 
 
 def _has_room(queue: Sequence[Work]) -> bool:
@@ -217,8 +233,10 @@ def _fitting(queue: Sequence[Work]) -> list[Work]:
     return chosen
 
 
-def _round(model: TextModel, works: Sequence[Work], budget: Budget, on_points: OnPoints | None, answers: Evaluate) -> None:
-    """Evaluate what the works ask for, batch by batch, and tell them.
+def _round(
+    model: TextModel, works: Sequence[Work], budget: Budget, on_points: OnPoints | None, answers: Evaluate, watch: Watch | None
+) -> None:
+    """Evaluate what the works ask for, batch by batch, and tell them; those that are stopped meanwhile know what they knew before.
 
     groups: pieces that may share batches. There is one, but a batch that raises falls into a group per text, to find the one to blame.
     """
@@ -230,6 +248,10 @@ def _round(model: TextModel, works: Sequence[Work], budget: Budget, on_points: O
             groups.popleft()
         if batch:
             groups.extendleft(reversed(_run(model, batch, budget, on_points, answers)))
+            if watch is not None:
+                watch.took(sum(piece.points for piece in batch if piece.request.outputs is not None))
+                if watch.stopped:
+                    _close(works)
     for work in works:
         if work.found is None:
             work.step()

@@ -81,6 +81,13 @@ class Adaptive:
     def integral(self) -> Integral:
         """Return value (k, t), error (k,) and stop reasons; valid once `ask` has returned None."""
         assert self._ask is None, "the integration has not ended"
+        return self._known()
+
+    def so_far(self) -> Integral | None:
+        """Return what the points so far say; None before the first answer."""
+        return None if self._rounds == 0 else self._known()
+
+    def _known(self) -> Integral:
         k = self._mesh.shape[0]
         error = np.repeat(self._error, k // len(self._error))
         stops = tuple(self._stops) * (k // len(self._stops))
@@ -130,8 +137,9 @@ class Adaptive:
             goal = self._tol * estimate.mass[column]
             if stop is None and len(self._mesh) >= self._limit:
                 stop = Stop.NOT_FINITE if estimate.dead[:, column].any() else Stop.BUDGET
+            self._note(estimate, column, int(group), stop)
             if stop is not None:
-                self._freeze(estimate, column, int(group), stop)
+                self._active[group] = False
             else:
                 with np.errstate(divide="ignore", invalid="ignore"):
                     urgency = np.maximum(urgency, np.where(wanted, np.maximum(estimate.errors[:, column] / goal, 1e-9), 0.0))
@@ -169,14 +177,17 @@ class Adaptive:
         stuck: Bools = noisy | (estimate.dead[:, column] == 2) | (self._mesh.widths <= NARROWEST)
         return stuck
 
-    def _freeze(self, estimate: Estimate, column: int, group: int, stop: Stop) -> None:
+    def _note(self, estimate: Estimate, column: int, group: int, stop: Stop | None) -> None:
+        """Keep what is known of an output. stop: why it ends; None where it goes on."""
+        if stop is None:
+            stop = Stop.NOT_FINITE if estimate.dead[:, column].any() else Stop.STOPPED
         if self._pooled:
             self._value[:] = estimate.value
         else:
             self._value[group] = estimate.value[column]
         noise = NOISE_GAIN * estimate.order_error[column] if stop is Stop.ROUNDING else 0.0
         self._error[group] = max(estimate.error[column], noise)
-        self._stops[group], self._active[group] = stop, False
+        self._stops[group] = stop
 
     def _next(self, urgency: Floats) -> Ask | None:
         """Ask for points inside the wanted cells and the neighbours they would dwarf, the most urgent first if the budget is short."""

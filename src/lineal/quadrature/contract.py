@@ -54,6 +54,7 @@ class Stop(Enum):
         "raise tol or max_evaluations"
     )
     FIXED = "not converged: the fixed rule that was asked for leaves an error above the tolerance; use more points or rule='adaptive'"
+    STOPPED = "not converged: somebody ended the work first, and this is what was known by then; ask again, with more time"
 
     @property
     def converged(self) -> bool:
@@ -129,6 +130,10 @@ class Schedule(Protocol):
 
     def integral(self) -> Integral:
         """Return the result; valid once `ask` has returned None."""
+        ...
+
+    def so_far(self) -> Integral | None:
+        """Return what is known before the end, outputs that go on marked STOPPED; None where that is nothing yet."""
         ...
 
 

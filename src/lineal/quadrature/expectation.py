@@ -89,6 +89,18 @@ class Expectation:
         assert self._result is not None, "the integration has not ended"
         return self._result
 
+    def so_far(self) -> Integral | None:
+        """Return the mean over the lines of which something is known; None for fewer than two, which have no spread."""
+        if self._result is not None:
+            return self._result
+        known = [line.found or (line.schedule.so_far() if line.schedule is not None else None) for line in self._lines]
+        there = [one for one in known if one is not None]
+        if len(there) < 2:
+            return None
+        mean = averaged(there)
+        stops = tuple(Stop.STOPPED if stop.converged else stop for stop in mean.stops)
+        return replace(mean, evaluations=self._spent + mean.evaluations, stops=stops)
+
     def _open(self, which: range | list[int], tol: float, most: int) -> None:
         """Begin lines, or begin them again, each with so many gradients at most."""
         for j in which:

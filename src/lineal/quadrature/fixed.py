@@ -39,6 +39,10 @@ class _Settled:
         assert self._result is not None, "the integration has not ended"
         return self._result
 
+    def so_far(self) -> Integral | None:
+        """Return the result; a rule that is not complete says nothing."""
+        return self._result
+
 
 class Fixed(_Settled):
     """Apply one rule on every piece between two breaks; cost: len(rule) gradients per piece, and F at α = 0 and 1.

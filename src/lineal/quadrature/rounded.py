@@ -68,8 +68,15 @@ class Rounded:
 
     def integral(self) -> Integral:
         """Return the rule's integral with the larger error; valid once `ask` has returned None."""
-        inner = self._inner.integral()
-        assert self._noise is not None, "the integration has ended"
+        return self._with_noise(self._inner.integral())
+
+    def so_far(self) -> Integral | None:
+        """Return what the rule knows, with the larger error."""
+        inner = self._inner.so_far()
+        return None if inner is None else self._with_noise(inner)
+
+    def _with_noise(self, inner: Integral) -> Integral:
+        assert self._noise is not None, "something was told"
         error = inner.error + np.nan_to_num(self._noise, nan=np.inf, posinf=np.inf) * self._mean_length()
         mass = self._lengths(inner.value[None])[0]
         stops = [Stop.ROUNDING if s.converged and e > self._tol * w else s for s, e, w in zip(inner.stops, error, mass, strict=True)]
