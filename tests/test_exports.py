@@ -17,6 +17,7 @@ PUBLIC = [
     "Matches",
     "PairAttribution",
     "Stop",
+    "Summary",
     "Trust",
     "baselines",
     "compare",
@@ -34,6 +35,8 @@ PUBLIC = [
     "methods",
     "metrics",
     "prompts",
+    "read_results",
+    "summary",
     "targets",
 ]
 
