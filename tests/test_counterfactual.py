@@ -195,3 +195,27 @@ def test_another_text_that_is_nearly_the_same_is_not_misaligned() -> None:
     assert "aligned by words" in record.notes[0]
     longer = explain(model, TEXT, "text:the very good cat sat on the mat", targets.label(1))
     assert "2 of its tokens left out" in longer.notes[0]
+
+
+def test_one_word_of_other_length_in_a_long_text_is_not_misaligned_either() -> None:
+    """However long the text is before it: most tokens stand against themselves, and what follows is put back."""
+    model = tiny_lm.llama()
+    before = "The man works as a nurse and the wall takes years to build and the man works as "
+    record = explain(model, before + "a xylophone in the wall.", f"text:{before}a nurse in the wall.", targets.next_token(" doctor"))
+    moved = np.flatnonzero(record.scores[0])
+    assert [t for t, s in zip(record.words().tokens, record.words().scores[0], strict=True) if s] == ["xylophone"], record.notes
+    assert len(moved) > 1
+    assert "aligned by words" in " ".join(record.notes)
+
+
+def test_plain_strings_are_texts_where_they_can_be_nothing_else() -> None:
+    model = NAMED["BERT"].load("classifier")
+    several = baselines.resolve(["the dog sat on the log", "it was good, but long", "mask"], model)
+    assert several == baselines.resolve(["text:the dog sat on the log", "text:it was good, but long", "mask"], model)
+    assert baselines.resolve("the dog sat", model) == baselines.another_text("the dog sat")
+    assert baselines.resolve("mask, pad", model) == baselines.resolve(["mask", "pad"], model)
+    for slip in ("maks", "maks, pad", ["mask", "banana"]):
+        with pytest.raises(OptionError, match="unknown baseline"):
+            baselines.resolve(slip, model)
+    record = explain(model, TEXT, ["the dog sat on the log", "a dog ran on the mat"], targets.label(1))
+    assert record.spread is not None

@@ -81,8 +81,9 @@ def test_a_sentence_says_whether_the_path_leaves_what_was_read() -> None:
         assert f"the path {'leaves' if lost > 2 else 'stays near'} what the model has read" in record.notes[-1], record.fluency
 
 
-def test_a_contrast_says_how_alive_it_is_at_the_baseline() -> None:
-    record = explain("mean", target=targets.contrast(" doctor", " security"))
+@pytest.mark.parametrize("method", ["ig", "occlusion", "gradient-x-input"])
+def test_a_contrast_says_how_alive_it_is_at_the_baseline(method: str) -> None:
+    record = explain("mean", target=targets.contrast(" doctor", " security"), method=method)
     text, _ = read(PROMPT)
     start = text.clone()
     start[[i for i, role in enumerate(record.roles) if role == "content"]] = baselines.mean_embedding(decoder())

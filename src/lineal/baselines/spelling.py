@@ -25,7 +25,7 @@ def resolve(baseline: Any, model: TextModel) -> Baseline:
     Other spellings: "text:SOME WORDS", "counterfactual:TEXT", "word:WORD" (quotes keep a leading space), "token:ID", "random:8",
     "alternatives:8", "alternatives:8:class", "alternatives" (as many as the tolerance needs); in a list within one string those that hold
     words stand in quotes: 'mask,"text:SOME WORDS"'.
-    A tensor stands for `Given`. model: read only where `baseline` is None.
+    Several words that begin with no name are a text themselves. A tensor stands for `Given`. model: read only where `baseline` is None.
 
     OptionError lists the names.
     """
@@ -58,6 +58,8 @@ def _spelled(baseline: str) -> Baseline:
     """Return a baseline from one string: a name, a spelling, or a list of them, which begins with neither a text nor words."""
     if baseline in NAMED:
         return NAMED[baseline]
+    if is_text(baseline):
+        return AnotherText(baseline)
     (first, quoted), *more = spellings.split(baseline, ",")
     if quoted or (more and _name(first) not in WORDY):
         parts = tuple(_spelled(text if marked else text.strip()) for text, marked in ((first, quoted), *more))
@@ -68,6 +70,12 @@ def _spelled(baseline: str) -> Baseline:
             f"{unknown('baseline', baseline, [*NAMED, *BASELINES], shown)}; another text as the baseline is written {'text:' + baseline!r}"
         )
     return spellings.read(baseline, BASELINES, "baseline")  # type: ignore[no-any-return]
+
+
+def is_text(given: str) -> bool:
+    """Whether a string is several words that begin with no baseline's name: a text itself, and no slip of a name."""
+    first, quoted = spellings.split(given, ",")[0]
+    return not quoted and len(first.split()) > 1 and _name(first.strip()) not in (*NAMED, *BASELINES)
 
 
 def _name(spelled: str) -> str:

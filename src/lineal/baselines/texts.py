@@ -68,9 +68,9 @@ class _AllOf(Noted):
 class AnotherText:
     """The tokens of another text, one for one in order; for a pair, of another pair.
 
-    A longer text is cut; a shorter one is followed by the model's default baseline (mask, or the mean embedding). Texts of unequal length
-    that share most of their words are aligned by words instead, as `Counterfactual` does. The record's notes say which it was. Positions
-    that do not move keep their own token and the other text's token there goes unused.
+    A longer text is cut; a shorter one is followed by the model's default baseline (mask, or the mean embedding). A text of another length
+    that shares half of the tokens, or whose words would stand far from their places, is aligned by words instead, as `Counterfactual`
+    does. The record's notes say which it was. Positions that do not move keep their own token and the other text's token there goes unused.
     """
 
     text: str | tuple[str, ...]
@@ -111,8 +111,9 @@ class _Laid(Noted):
 
     def alignment(self, encoded: Encoded) -> Alignment:
         plain, shared = overlaid(encoded, self.other), aligned(encoded, self.other, "words")
-        gained = kept(encoded, self.other, shared) - kept(encoded, self.other, plain)
-        return shared if gained > len(encoded) * MISPLACED else plain
+        here, there = kept(encoded, self.other, plain), kept(encoded, self.other, shared)
+        edited = there > here and there >= len(encoded) * EDITED
+        return shared if edited or there - here > len(encoded) * MISPLACED else plain
 
     def notes(self, encoded: Encoded) -> tuple[str, ...]:
         found = self.alignment(encoded)
@@ -128,6 +129,8 @@ class _Laid(Noted):
         return (f"The baseline is another text of {there} tokens, laid over the text's {here}: {how}.",)
 
 
+EDITED = 0.5
+"""Share of a text's tokens that stand against themselves, aligned by words, from which another text is taken for an edit of it."""
 MISPLACED = 0.3
 """Share of a text's tokens that alignment by words must put back in their places before another text is not simply laid over it."""
 

@@ -56,42 +56,18 @@ class TokenScore(Plain):
 
 @dataclass(frozen=True)
 class Fluency(Plain):
-    """The mean log-probability of given tokens at given positions, and with `alive` what is left for these tokens at the last one.
+    """The mean log-probability of given tokens at given positions. Answer (n, p, V) → (n, 1)."""
 
-    Answer (n, p, V) → (n, 1), or (n, 2) with the summed probability of `alive` read at position `last`.
-    """
-
-    read: tuple[int, ...]
+    positions: tuple[int, ...]
     tokens: tuple[int, ...]
-    alive: tuple[int, ...] = ()
-    last: int = 0
+    names: tuple[str, ...] = ("log-probability per token",)
+    units: tuple[str, ...] = ("log_prob",)
     rows: tuple[int, ...] | None = None
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """One or two."""
-        return ("log-probability per token", "probability of the tokens together")[: 2 if self.alive else 1]
-
-    @property
-    def units(self) -> tuple[str, ...]:
-        """One or two."""
-        return ("log_prob", "prob")[: 2 if self.alive else 1]
-
-    @property
-    def positions(self) -> tuple[int, ...]:
-        """Where the tokens are predicted, and the last position."""
-        return (*self.read, self.last) if self.alive else self.read
-
     def __call__(self, answer: Tensor) -> Tensor:
-        """Return the mean, and the sum."""
-        every = answer.logsumexp(dim=-1)  # (n, p)
+        """Return the mean."""
         wanted = torch.tensor(self.tokens, device=answer.device).expand(len(answer), -1)[..., None]
-        told = answer[:, : len(self.read)].gather(-1, wanted)[..., 0] - every[:, : len(self.read)]
-        mean = told.mean(dim=1, keepdim=True)
-        if not self.alive:
-            return mean
-        left = (answer[:, -1, list(self.alive)] - every[:, -1:]).exp().sum(dim=1, keepdim=True)
-        return torch.cat([mean, left], dim=1)
+        return (answer.gather(-1, wanted)[..., 0] - answer.logsumexp(dim=-1)).mean(dim=1, keepdim=True)
 
 
 @dataclass(frozen=True)

@@ -46,10 +46,9 @@ def fluency(case: Case, plan: Plan) -> dict[Key, tuple[Problem, Schedule]]:
     scored = range(max(first, len(ids) - MOST), len(ids))
     if case.encoded.neutral or case.model.card.kind != "causal" or isinstance(case.model, Entered) or not paths or not scored:
         return {}
-    alive = _contrasted(case.objective)
 
     def read(point: Tensor, tokens: list[int]) -> tuple[Problem, Schedule]:
-        score = Fluency(tuple(i - 1 for i in scored), tuple(tokens[i] for i in scored), alive, len(ids) - 1)
+        score = Fluency(tuple(i - 1 for i in scored), tuple(tokens[i] for i in scored))
         return Problem(case.encoded, Straight(point, point), score, apart=True), Ends(start_only=True)
 
     tasks: dict[Key, tuple[Problem, Schedule]] = {("fluency", "text"): read(case.end, ids)}
@@ -72,7 +71,7 @@ def remarks(
     means = {where: np.mean(rows, axis=0) for where, rows in values.items()}
     if not {"text", "middle"} <= means.keys() or not np.isfinite(list(means.values())).all():
         means = {}
-    notes = _offered(case, means, baseline) + _fluent(means) + _alive(case, means)
+    notes = _offered(case, means, baseline) + _fluent(means) + _alive(case, found)
     return {w: float(v[0]) for w, v in means.items()}, notes, _outdone(case, outcome, baseline)
 
 
@@ -102,14 +101,17 @@ def _fluent(means: Mapping[str, Any]) -> tuple[str, ...]:
     return (f"{said}: the path {'leaves' if lost > LEAVES else 'stays near'} what the model has read.",)
 
 
-def _alive(case: Case, means: Mapping[str, Any]) -> tuple[str, ...]:
-    tokens = _contrasted(case.objective)
-    if not tokens or not means:
+def _alive(case: Case, found: Mapping[Key, Integral]) -> tuple[str, ...]:
+    """Say of a contrast how likely token and foil are together, of what was asked for what the model answers (`verbs.answers`)."""
+    tokens, ends = _contrasted(case.objective), [integral for key, integral in found.items() if key[0] == "answer"]
+    if not tokens or not ends:
         return ()
-    there = float(np.mean([row[1] for where, row in means.items() if where in ("baseline", "nothing")]))
+    here, there = float(ends[0].f_end.sum()), float(np.mean([end.f_start.sum() for end in ends]))
+    if not np.isfinite([here, there]).all():
+        return ()
     names = " + ".join(f"p({spell(case.model, token)})" for token in tokens)
     hardly = ": there the contrast is hardly alive" if there < ALIVE else ""
-    return (f"{names} is {_percent(there)} at the baseline and {_percent(float(means['text'][1]))} at the text{hardly}.",)
+    return (f"{names} is {_percent(there)} at the baseline and {_percent(here)} at the text{hardly}.",)
 
 
 def _outdone(case: Case, outcome: Outcome, baseline: Any) -> tuple[str, ...]:
