@@ -105,13 +105,17 @@ class _Held(Noted):
 
 @dataclass(frozen=True)
 class Found:
-    """Scores of the prompts, (t,) each, F at text and baseline, gradients, and whether they converged."""
+    """Scores of the prompts, (t,) each, F at text and baseline, gradients, and whether they converged.
+
+    sampling: of averages, how far the mean over draws may be off, relative to the mass; 0 without draws.
+    """
 
     scores: list[NDArray[np.float64]]
     f_input: list[float]
     f_baseline: list[float]
     gradients: list[int]
     converged: list[bool]
+    sampling: list[float]
 
 
 @dataclass(frozen=True)
@@ -138,6 +142,7 @@ class Way:
             [float(record.f_baseline[0]) for record in found],
             [int(record.evaluations) for record in found],
             [bool(record.converged) for record in found],
+            [0.0 if record.sampling is None else float(record.sampling[0] / np.abs(record.scores[0]).sum()) for record in found],
         )
 
 
@@ -162,7 +167,7 @@ def shapley(model: TextModel, items: Sequence[Item], target: Any, baseline: Any,
                 gone[i] = False
                 problems.append(replaced(subject, gone.copy()))
     f, at = values(model, problems, prepared.budget)[:, 0], 0
-    found = Found([], [], [], [0] * len(items), [True] * len(items))
+    found = Found([], [], [], [0] * len(items), [True] * len(items), [0.0] * len(items))
     for length, taken in plans:
         scores, first = np.zeros(length), []
         for order in taken:

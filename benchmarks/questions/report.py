@@ -128,6 +128,7 @@ def _cost(lines: Sequence[dict[str, Any]]) -> dict[str, float]:
         "n": n,
         "gradients": sum(sum(line["gradients"]) for line in lines) / n,
         "converged": sum(sum(line["converged"]) for line in lines) / n,
+        "sampling": float(np.mean([x for line in lines for x in line.get("sampling", [0.0])])),
         "f_baseline": float(np.mean([f for line in lines for f in line["f_baseline"]])),
         "f_input": float(np.mean([f for line in lines for f in line["f_input"]])),
     }
@@ -160,17 +161,28 @@ NAMES = {
 
 def cost(found: Results) -> str:
     """Return a table of what each way costs per prompt."""
-    lines = ["| method | gradients | forward passes | seconds of one core | converged | F(baseline) |", "|---|---|---|---|---|---|"]
+    drawn = any(row.cost.get("sampling") for row in found.rows.values())
+    heads = [
+        "method",
+        "gradients",
+        "forward passes",
+        "seconds of one core",
+        "converged",
+        "F(baseline)",
+        *["sampling error, of the mass"] * drawn,
+    ]
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for way, row in found.rows.items():
         if row.cost:
             c = row.cost
-            cells = (
+            cells = [
                 f"{c['gradients']:.0f}",
                 f"{c['forwards']:.0f}",
                 f"{c['seconds']:.2f}",
                 f"{100 * c['converged']:.0f} %",
                 f"{c['f_baseline']:.2f}",
-            )
+                *[f"{100 * c['sampling']:.0f} %" if c["sampling"] else "–"] * drawn,
+            ]
             lines.append(f"| {way} | {' | '.join(cells)} |")
     return "\n".join(lines)
 

@@ -30,7 +30,7 @@ import lineal
 from benchmarks.questions import small
 from benchmarks.questions.methods import Asked, Way, ways
 from benchmarks.questions.tasks import CONSTRUCTIONS, LEARNT, Item, Make, drawn, opinion
-from lineal import targets
+from lineal import baselines, targets
 from lineal.models.base import TextModel
 
 SHARED = Path(os.environ.get("LINEAL_SHARED", Path(__file__).parents[3] / "shared"))
@@ -142,6 +142,9 @@ def studies() -> dict[str, Study]:
     cheap, one, brief = ways(True, 6, 8, 0.05, 8), ways(False, 8, 20, 0.02, 16), ways(False, 4, 6, 0.02, 4)
     other = without(brief, "ig, text said otherwise", "Shapley, alternatives by class")
     dear = ways(True, 3, 4, 0.1, 3)
+    drawn_thrice = baselines.alternatives(3, "model")
+    to_one_percent = {"ig, mean": Way("ig", "mean", 0.01), "ig, alternatives by model": Way("ig", drawn_thrice, 0.01)}
+    to_one_percent |= {"occlusion, alternatives by model": Way("occlusion", drawn_thrice)}
     real = cache(lambda: lineal.load("smollm2"))
     sentiment = cache(lambda: lineal.load(*pretrained()))
     return {
@@ -153,6 +156,7 @@ def studies() -> dict[str, Study]:
         "embedding": Study(cache(lambda: lineal.load("minilm")), real_reviews, "own", other),
         "small, next token": Study(trained, constructed(LEARNT, 13, "contrast"), "next", cheap),
         "smollm2": Study(real, constructed(_named(*SHORT), 26, "contrast"), "contrast", dear),
+        "smollm2, to 1 %": Study(real, constructed(_named(*SHORT), 3, "contrast"), "contrast", to_one_percent),
         "smollm2, longer": Study(real, constructed(_named("fact", "option", "greater"), 13, "contrast"), "contrast", dear),
         "smollm2, next token": Study(real, constructed(_named(*SHORT), 6, "contrast"), "next", dear),
     }
@@ -207,6 +211,7 @@ def measured(study: Study, way: Way, items: list[Item]) -> dict[str, Any]:
         "f_baseline": rounded(found.f_baseline),
         "gradients": found.gradients,
         "converged": found.converged,
+        "sampling": rounded(found.sampling),
         **cost,
     }
 
