@@ -183,7 +183,9 @@ def counted(model: TextModel) -> Iterator[list[int]]:
     rows = [0]
 
     def count(_: Any, args: Any, kwargs: Any) -> None:
-        rows[0] += len(next(value for value in (*args, *kwargs.values()) if isinstance(value, torch.Tensor)))
+        given = [*args, *kwargs.values()]
+        given += [value for features in given if isinstance(features, dict) for value in features.values()]
+        rows[0] += len(next(value for value in given if isinstance(value, torch.Tensor)))
 
     handle = getattr(model.module, "base_model", model.module).register_forward_pre_hook(count, with_kwargs=True)
     try:
