@@ -162,6 +162,34 @@ def test_of_a_word_of_several_tokens_the_rest_becomes_neutral() -> None:
     assert torch.equal(start[0, pieces[1]], baselines.mean_embedding(model))
 
 
+def test_the_users_own_texts_propose_what_stands_in_the_same_place(tmp_path: Any) -> None:
+    """Of texts of equal length the word in the same place, of any text the word between the same neighbours; others stay as they are."""
+    own = ["the mess was not very bad", "but the time was", "the film was not very good", "a man works"]
+    drawn, encoded = draws(baselines.alternatives(60, own), classifier(), TEXT)
+    seen = {encoded.tokens[i]: {classifier().tokenizer.convert_ids_to_tokens(int(j)) for j in drawn[:, i]} for i in range(1, 7)}
+    assert seen == {"the": {"the"}, "film": {"mess", "time"}, "was": {"was"}, "not": {"not"}, "very": {"very"}, "good": {"bad"}}
+    file = tmp_path / "own.txt"
+    file.write_text("\n".join(own) + "\n", encoding="utf-8")
+    read, _ = draws(baselines.resolve(f"alternatives:60:texts:{file}", classifier()), classifier(), TEXT)
+    np.testing.assert_array_equal(read, drawn)
+    record = explain(baselines.alternatives(4, own))
+    assert record.baseline == "4 × alternatives by 4 texts"
+    assert "what 4 texts have in the same place" in record.notes[0]
+    spelled = baselines.spelling(baselines.alternatives(4, f"texts:{file}"))
+    assert baselines.resolve(spelled, classifier()) == baselines.alternatives(4, f"texts:{file}")
+    for wrong, said in ((["a", 3], "texts"), ([], "no text"), (f"texts:{tmp_path / 'none.txt'}", "none.txt"), ("texts:", "file")):
+        with pytest.raises(OptionError, match=said):
+            explain(baselines.alternatives(4, wrong))
+
+
+def test_texts_keep_capitals_and_spaces_and_give_no_fragments() -> None:
+    model, own = decoder(), ["The wall works as a", "The xylophone works as a", "the man WORKS as a", "A man works as a doctor"]
+    drawn, encoded = draws(baselines.alternatives(40, own), model, PROMPT)
+    names = {encoded.tokens[i]: {str(model.tokenizer.convert_ids_to_tokens(int(j))) for j in drawn[:, i]} for i in range(len(encoded))}
+    assert all(name.startswith("Ġ") for token, found in names.items() if token.startswith("Ġ") for name in found)
+    assert not {"ĠWORKS", "ĠW"} & {name for found in names.values() for name in found}
+
+
 def test_proposers_that_do_not_fit_are_clear_errors() -> None:
     with pytest.raises(OptionError, match="predicts no words"):
         explain("alternatives:4:model")

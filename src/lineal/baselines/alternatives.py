@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,11 +26,13 @@ from lineal.models.base import TextModel
 from lineal.models.encoded import Encoded
 from lineal.models.lease import lease
 from lineal.models.vocabulary import spell
-from lineal.typed import check_fields, check_seed
+from lineal.typed import check_fields, check_seed, listed
 
 Weights = NDArray[np.float64]
 Proposer = Callable[[Encoded, Sequence[int]], Weights]
 """From a text and n places in it to (n, V) log weights of what could stand there; they need not be normalised."""
+FILE = "texts:"
+"""What the name of a file of texts begins with."""
 AT_A_TIME = 8
 """Draws at a time where their number is open."""
 ROWS = 16
@@ -43,8 +47,9 @@ class Alternatives:
 
     proposer: "model", what the explained model itself predicts there (a decoder from what comes before, in one forward pass; a masked model
     with the word masked, one row per word); "class", any word of the same class (`lineal.baselines.classes`), equally likely; or a
-    masked-language model with the same tokenizer: a value or a name that `lineal.load` takes. None: the model itself where it predicts
-    words, else "class".
+    masked-language model with the same tokenizer: a value or a name that `lineal.load` takes; or texts, a list of them or "texts:FILE",
+    one per line: what stands in the same place of those of as many tokens, and between the same neighbours of any, as often as it does.
+    None: the model itself where it predicts words, else "class".
 
     Only whole words are drawn, never special tokens and never the word itself: with the same space before them, of the same kind (letters,
     digits, signs) and with the same capitals. Of a word of several tokens the first becomes another word, the others the model's
@@ -65,13 +70,18 @@ class Alternatives:
         check_seed(self.seed)
         if self.samples is not None and not 1 <= self.samples <= MOST_SAMPLES:
             raise OptionError(f"alternatives need at least one sample, not {self.samples}; at most {MOST_SAMPLES} are drawn")
-        if self.proposer is not None and not isinstance(self.proposer, str) and not isinstance(self.proposer, TextModel):
-            raise OptionError(f"the proposer is {self.proposer!r}; give 'model', 'class', or a masked-language model")
+        if isinstance(self.proposer, (list, tuple)):
+            object.__setattr__(self, "proposer", tuple(listed("proposer", self.proposer, "texts")))
+            if not self.proposer:
+                raise OptionError("the proposer is a list of no text; give texts whose words may be drawn")
+        elif self.proposer is not None and not isinstance(self.proposer, str) and not isinstance(self.proposer, TextModel):
+            raise OptionError(f"the proposer is {self.proposer!r}; give 'model', 'class', a masked-language model, or texts")
 
     @property
     def name(self) -> str:
         """How many, and who proposed them."""
         by = self.proposer.card.name if isinstance(self.proposer, TextModel) else self.proposer
+        by = f"{len(by)} texts" if isinstance(by, tuple) else by
         named = "alternatives" + (f" by {by}" if by is not None else "")
         return f"{named}, as many as needed" if self.samples is None else f"{self.samples} × {named}"
 
@@ -84,6 +94,9 @@ class Alternatives:
         by, known = self.by(model), classes(model)
         if by == "class":
             return _Drawn(model, self, known, known.kind, _equally(model), "words of the same class")
+        if isinstance(by, tuple) or (isinstance(by, str) and by.startswith(FILE)):
+            own = by if isinstance(by, tuple) else _lines(by.removeprefix(FILE))
+            return _Drawn(model, self, known, known.shape, _own_words(model, own), f"what {len(own)} texts have in the same place")
         proposer = model if by == "model" else load(by) if isinstance(by, str) else by
         if proposer.card.kind not in PREDICTS:
             raise OptionError(
@@ -195,6 +208,46 @@ _places: Kept[Any, list[Place]] = Kept(most=4)
 
 def _equally(model: TextModel) -> Proposer:
     return lambda encoded, places: np.zeros((len(places), model.vocabulary))
+
+
+def _lines(name: str) -> tuple[str, ...]:
+    """Return the lines of a file that say something."""
+    try:
+        found = tuple(line for line in Path(name).read_text(encoding="utf-8").splitlines() if line.strip())
+    except (OSError, UnicodeDecodeError) as error:
+        raise OptionError(f"the texts of {name or 'no file'!r} cannot be read: {error}; write alternatives:8:texts:FILE") from None
+    if not found:
+        raise OptionError(f"there is no text in {name!r}; give one per line")
+    return found
+
+
+def _own_words(model: TextModel, texts: Sequence[str]) -> Proposer:
+    """Texts of one's own: counts of what stands in the same place of those of equal length, and between the same neighbours of any."""
+    placed: dict[tuple[int, int], Counter[int]] = {}
+    between: dict[tuple[int, int], Counter[int]] = {}
+    for text in texts:
+        encoded = model.encode([text])
+        ids = [encoded.ids[i] for i, segment in enumerate(encoded.segments) if segment >= 0]
+        for place, token in enumerate(ids):
+            placed.setdefault((len(ids), place), Counter())[token] += 1
+            between.setdefault(_neighbours(ids, place), Counter())[token] += 1
+
+    def propose(encoded: Encoded, places: Sequence[int]) -> Weights:
+        found = np.full((len(places), model.vocabulary), -np.inf)
+        for row, i in zip(found, places, strict=True):
+            side = [j for j, segment in enumerate(encoded.segments) if segment == encoded.segments[i]]
+            ids, place = [encoded.ids[j] for j in side], side.index(i)
+            seen = placed.get((len(ids), place), Counter()) + between.get(_neighbours(ids, place), Counter())
+            for token, count in seen.items():
+                row[token] = np.log(count)
+        return found
+
+    return propose
+
+
+def _neighbours(ids: Sequence[int], place: int) -> tuple[int, int]:
+    """Return the ids before and behind a place, −1 for none."""
+    return (ids[place - 1] if place else -1), (ids[place + 1] if place + 1 < len(ids) else -1)
 
 
 def _next_words(model: TextModel) -> Proposer:

@@ -23,9 +23,9 @@ def resolve(baseline: Any, model: TextModel) -> Baseline:
     """Return a baseline from None (the model's default), a name, a baseline, or several of them: a list, or "mask,pad" in one string.
 
     Other spellings: "text:SOME WORDS", "counterfactual:TEXT", "word:WORD" (quotes keep a leading space), "token:ID", "random:8",
-    "alternatives:8", "alternatives:8:class", "alternatives" (as many as the tolerance needs); in a list within one string those that hold
-    words stand in quotes: 'mask,"text:SOME WORDS"'.
-    Several words that begin with no name are a text themselves. A tensor stands for `Given`. model: read only where `baseline` is None.
+    "alternatives:8", "alternatives:8:class", "alternatives:8:texts:FILE", "alternatives" (as many as the tolerance needs); in a list
+    within one string those that hold words stand in quotes: 'mask,"text:SOME WORDS"'. Several words that begin with no name are a text
+    themselves. A tensor stands for `Given`. model: read only where `baseline` is None.
 
     OptionError lists the names.
     """
