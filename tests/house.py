@@ -42,8 +42,12 @@ class House:
             names[".".join(part for part in parts if part != "__init__") or self.name] = path
         return names
 
-    def imports(self, module: str) -> tuple[set[str], set[str]]:
-        """Return (modules of the house, top names of libraries) that a module imports."""
+    @cached_property
+    def imports(self) -> dict[str, tuple[set[str], set[str]]]:
+        """Return (modules of the house, top names of libraries) that each module imports."""
+        return {module: self._imports(module) for module in self.modules}
+
+    def _imports(self, module: str) -> tuple[set[str], set[str]]:
         path, modules = self.modules[module], self.modules
         package = ".".join(path.parent.relative_to(self.source.parent).parts)
         text = path.read_text(encoding="utf-8")
@@ -54,7 +58,7 @@ class House:
 
     def files(self) -> Graph:
         """Return which modules each module imports."""
-        return {module: self.imports(module)[0] - {module} for module in self.modules}
+        return {module: self.imports[module][0] - {module} for module in self.modules}
 
     def rooms(self) -> Graph:
         """Return which rooms each room imports."""

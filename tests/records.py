@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -20,6 +20,24 @@ STOCK = re.findall(
 )
 FIRST_HELD: tuple[Role, ...] = ("held", *(["content"] * 20))  # type: ignore[arg-type]
 MODEL = ModelCard(name="lineal-tiny/sentiment", architecture="BertForSequenceClassification", kind="classifier", fingerprint="9f2c51e07ab4")
+
+T = TypeVar("T")
+
+
+class Later(Mapping[str, T]):
+    """Values by name, each made when it is first asked for: tests are collected in every process, and run in one."""
+
+    def __init__(self, makers: Mapping[str, Callable[[], T]]) -> None:
+        self.makers = {name: cache(make) for name, make in makers.items()}
+
+    def __getitem__(self, name: str) -> T:
+        return self.makers[name]()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.makers)
+
+    def __len__(self) -> int:
+        return len(self.makers)
 
 
 def make_record(

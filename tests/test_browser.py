@@ -6,7 +6,8 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 
 from lineal import Attribution, views
 from tests import test_records, test_views_interactions, test_views_pairs, test_views_sides
-from tests.records import make_record, pair_record, pieces_record, sample_records
+from tests.records import Later, make_record, pair_record, pieces_record, sample_records
 
 if not os.environ.get("CI"):
     pytest.importorskip("playwright", reason="playwright is not installed")
@@ -77,27 +78,31 @@ def questions(*records: Attribution) -> list[dict[str, Any]]:
     return [line | {"row": i, "record": record.to_dict()} for i, record in enumerate(records)]
 
 
-def pages() -> dict[str, str]:
+def pages() -> dict[str, Callable[[], str]]:
     """One page per kind of record, and one per situation that a page must cope with."""
     several = [RECORDS["steps"], RECORDS["steps"].model_copy(update={"method": "another"})]
-    tally = views.tally(questions(CLAIMED, CLAIMED), ("true", "false"), "claim")
     return {
-        **{kind: views.page(record) for kind, record in test_records.every_kind().items() if kind is not None},
-        **{name: views.page(record) for name, record in RECORDS.items()},
-        "several": views.page([RECORDS["converged"], RECORDS["labels"]]),
-        "generation": views.page(GENERATION),
-        "two sides": views.sides_page(SIDES),
-        "pair": views.pair_page(PAIR),
-        "matches": views.matches_page(MATCHES),
-        "interactions": views.interactions_page(TOGETHER),
-        "comparison": views.comparison_page([RECORDS["converged"], RECORDS["not_converged"]]),
-        "comparison of generations": views.comparison_page(several),
-        "trust below a result": views.page(RECORDS["converged"], panels=[views.trust_panel(TRUST)]),
-        "verdicts": views.verdicts_page(tally, title="Which words decided", links=["a.html", "b.html"]),
+        **{kind: partial(views.page, record) for kind, record in test_records.every_kind().items() if kind is not None},
+        **{name: partial(views.page, record) for name, record in RECORDS.items()},
+        "several": partial(views.page, [RECORDS["converged"], RECORDS["labels"]]),
+        "generation": partial(views.page, GENERATION),
+        "two sides": partial(views.sides_page, SIDES),
+        "pair": partial(views.pair_page, PAIR),
+        "matches": partial(views.matches_page, MATCHES),
+        "interactions": partial(views.interactions_page, TOGETHER),
+        "comparison": partial(views.comparison_page, [RECORDS["converged"], RECORDS["not_converged"]]),
+        "comparison of generations": partial(views.comparison_page, several),
+        "trust below a result": lambda: views.page(RECORDS["converged"], panels=[views.trust_panel(TRUST)]),
+        "verdicts": verdicts,
     }
 
 
-PAGES = pages()
+def verdicts() -> str:
+    tally = views.tally(questions(CLAIMED, CLAIMED), ("true", "false"), "claim")
+    return views.verdicts_page(tally, title="Which words decided", links=["a.html", "b.html"])
+
+
+PAGES = Later(pages())
 
 
 class Tab:

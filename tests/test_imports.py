@@ -106,7 +106,7 @@ def test_imports_point_one_way(module: str) -> None:
     own_row = row(module)
     if own_row is None:
         pytest.skip("reported by test_every_module_has_a_row")
-    own, libraries = HOUSE.imports(module)
+    own, libraries = HOUSE.imports[module]
     wrong = {name for name in own if not any(covers(allowed, name) for allowed in MAY_IMPORT[own_row] | {own_row})}
     assert not wrong, f"lineal.{module} imports {', '.join(sorted(wrong))}; row '{own_row}' of MAY_IMPORT does not allow that"
     strangers = {library for library in libraries if own_row not in OWNERS.get(library, {own_row})}
@@ -194,5 +194,5 @@ def test_every_library_that_is_imported_is_declared() -> None:
     wanted = [*project["dependencies"], *(one for name, more in project["optional-dependencies"].items() if name != "dev" for one in more)]
     named = {re.split(r"[<>=\[]", one)[0].replace("scikit-learn", "sklearn").replace("-", "_") for one in wanted}
     optional = {"pandas", "polars", "IPython", "setfit"}  # taken when the caller has them, which a clear error says
-    used = {library for module in MODULES for library in HOUSE.imports(module)[1]} - set(sys.stdlib_module_names)
+    used = {library for module in MODULES for library in HOUSE.imports[module][1]} - set(sys.stdlib_module_names)
     assert used - named - optional == set()

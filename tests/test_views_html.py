@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 from html.parser import HTMLParser
 
 import numpy as np
@@ -13,7 +14,7 @@ from lineal.records.attribution import Attribution
 from lineal.views import page, repr_html
 from lineal.views.parts.cells import cells, visible
 from lineal.views.parts.flow import flow
-from tests.records import HOSTILE, make_record, pieces_record, sample_records
+from tests.records import HOSTILE, Later, make_record, pieces_record, sample_records
 
 RECORDS = sample_records()
 VOID = {"meta", "input", "br", "col"}
@@ -63,8 +64,8 @@ class Node(HTMLParser):
         return list(found.values())
 
 
-PAGES = {name: page(record) for name, record in RECORDS.items()}
-NODES = {name: Node(source) for name, source in PAGES.items()}
+PAGES = Later({name: partial(page, record) for name, record in RECORDS.items()})
+NODES = Later({name: partial(lambda name: Node(PAGES[name]), name) for name in PAGES})
 
 
 @pytest.mark.parametrize("name", RECORDS)
