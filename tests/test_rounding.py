@@ -8,19 +8,24 @@ import zlib
 import numpy as np
 import pytest
 import torch
+from scipy.stats import binom
 
 import lineal
 from lineal.models.rounding import spacing
 from lineal.quadrature import spelling as rules
 from lineal.quadrature.rounded import SAMPLED
 from tests import tiny
+from tests.integrands import Integrand, draw
 
 EPSILON = 2.0**-7
 TEXT = "the tepid movie was a glorious mess."
 
 
-def noisy(alphas: np.ndarray, noise: float, seed: int, tokens: int = 8) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """F, its token derivatives with relative L1 noise, and the exact integral; the noise of a point depends on nothing but the point."""
+def noisy(alphas: np.ndarray, noise: float, seed: int, tokens: int = 8, coarse: float = 0.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """F, its token derivatives with relative L1 noise, and the exact integral; the noise of a point depends on nothing but the point.
+
+    coarse: F is 3 more and has noise too, of so much, and is rounded to that.
+    """
     random = np.random.default_rng(seed)
     weights, rates = random.standard_normal(tokens), random.uniform(0.5, 4, tokens)
     exact = weights * np.exp(-rates * alphas[:, None])  # (m, t)
@@ -28,15 +33,18 @@ def noisy(alphas: np.ndarray, noise: float, seed: int, tokens: int = 8) -> tuple
     scatter = np.array(drawn).reshape(-1, tokens) * noise * np.abs(exact).mean(axis=1, keepdims=True) / np.sqrt(2 / np.pi)
     whole = weights * (1 - np.exp(-rates)) / rates
     values = (weights / rates * (1 - np.exp(-rates * alphas[:, None]))).sum(axis=1, keepdims=True)
+    if coarse:
+        shaken = [np.random.default_rng([seed, 1, zlib.crc32(np.float64(a).tobytes())]).standard_normal() for a in alphas]
+        values = coarse * np.round((values + 3) / coarse + np.array(shaken).reshape(-1, 1))
     return values, (exact + scatter)[:, None], whole
 
 
-def integrated(noise: float, seed: int, rule: str = "adaptive", epsilon: float = EPSILON, tol: float = 0.01):
+def integrated(noise: float, seed: int, rule: str = "adaptive", epsilon: float = EPSILON, tol: float = 0.01, coarse: float = 0.0):
     """Return the integral and its true error."""
     schedule = rules.schedule(rule, tol, 400, (0.0, 1.0), epsilon=epsilon)
     while (ask := schedule.ask()) is not None:
-        values, derivatives, _ = noisy(ask.alphas, noise, seed)
-        schedule.tell(values, derivatives, noisy(ask.ends, noise, seed)[0])
+        values, derivatives, _ = noisy(ask.alphas, noise, seed, coarse=coarse)
+        schedule.tell(values, derivatives, noisy(ask.ends, noise, seed, coarse=coarse)[0])
     found = schedule.integral()
     return found, float(np.abs(found.value[0] - noisy(np.zeros(1), noise, seed)[2]).sum())
 
@@ -48,6 +56,56 @@ def test_the_error_covers_rounding_that_a_rule_cannot_see(rule: str, noise: floa
     outcomes = [integrated(noise, seed, rule) for seed in range(100)]
     assert np.mean([true <= found.error[0] for found, true in outcomes]) >= 0.99
     assert all(true <= 0.01 * np.abs(found.value).sum() for found, true in outcomes if found.stops[0].converged)
+
+
+@pytest.mark.parametrize(("noise", "epsilon"), [(0.016, 2.0**-7), (0.002, 2.0**-10)], ids=["bfloat16", "float16"])
+def test_rounding_of_f_is_not_taken_for_errors_of_the_integral(noise: float, epsilon: float) -> None:
+    """Every cell sees it anew: halving cells made the stated error grow, to the size of the mass and beyond."""
+    found = [integrated(noise, seed, epsilon=epsilon, coarse=2 * epsilon) for seed in range(20)]
+    stated = np.array([integral.error[0] / np.abs(integral.value).sum() for integral, _ in found])
+    true = np.array([true / np.abs(integral.value).sum() for integral, true in found])
+    assert (true <= stated).all()
+    assert np.median(stated) <= 4 * noise
+    assert np.mean([integral.evaluations for integral, _ in found]) <= 60
+    for integral, _ in found:
+        assert abs(integral.residual[0]) <= integral.error[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["jumps", "steps", "2 of 30"])
+def test_jumps_below_the_rounding_of_f_are_allowed_for(family: str) -> None:
+    """Where F says little, differences count for more: float16, its F and its derivatives, on closed forms that jump."""
+    epsilon, above, late, size = 2.0**-10, 0, 0, 60
+    for number in range(2_000_000, 2_000_000 + size):
+        true, stated, converged = rounded_draw(draw(family, number), epsilon, number)
+        above, late = above + (true > stated), late + (converged and true > 0.01)
+    assert above <= binom.isf(0.001, size, 0.03)
+    assert late <= binom.isf(0.001, size, 0.005)
+
+
+def rounded_draw(integrand: Integrand, epsilon: float, seed: int) -> tuple[float, float, bool]:
+    """Return true and stated error, relative to the mass, and whether it converged, of a closed form in a model of coarse numbers."""
+    size, shift = np.abs(integrand.derivatives(np.linspace(0, 1, 65))).sum(axis=1).mean(), np.abs(integrand.exact).sum()
+    tokens = len(integrand.exact)
+
+    def drawn(alphas: np.ndarray, count: int) -> np.ndarray:
+        numbers = [np.random.default_rng([seed, count, zlib.crc32(np.float64(a).tobytes())]).standard_normal(count) for a in alphas]
+        return np.array(numbers).reshape(-1, count)
+
+    def values(alphas: np.ndarray) -> np.ndarray:
+        exact = integrand.areas(alphas).sum(axis=1, keepdims=True) + shift
+        digit = epsilon * 2.0 ** np.floor(np.log2(np.maximum(np.abs(exact), 1e-30)))
+        return digit * np.round(exact / digit + drawn(alphas, 1))
+
+    def derivatives(alphas: np.ndarray) -> np.ndarray:
+        return (integrand.derivatives(alphas) + drawn(alphas, tokens) * 2 * epsilon * size / tokens)[:, None]
+
+    schedule = rules.schedule("adaptive", 0.01, 400, (0.0, 1.0), epsilon=epsilon)
+    while (ask := schedule.ask()) is not None:
+        schedule.tell(values(ask.alphas), derivatives(ask.alphas), values(ask.ends))
+    found = schedule.integral()
+    mass = float(np.abs(integrand.exact).sum())
+    return float(np.abs(found.value[0] - integrand.exact).sum()) / mass, float(found.error[0]) / mass, found.stops[0].converged
 
 
 def test_without_the_measurement_a_fixed_rule_understates_it() -> None:

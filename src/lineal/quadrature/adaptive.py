@@ -78,6 +78,10 @@ class Adaptive:
         self._watch_noise(estimate)
         self._ask = self._next(self._urgency(estimate))
 
+    def within(self, spread: Floats) -> None:
+        """Take changes of F as known to ± spread, (k,): what a cell misses one by within that is no evidence of an error, nor stated."""
+        self._mesh.spread = np.asarray(spread, np.float64)
+
     def integral(self) -> Integral:
         """Return value (k, t), error (k,) and stop reasons; valid once `ask` has returned None."""
         assert self._ask is None, "the integration has not ended"

@@ -137,6 +137,14 @@ class Schedule(Protocol):
         ...
 
 
+class Rule(Schedule, Protocol):
+    """A schedule that integrates one path by itself, and can be told how far F is known."""
+
+    def within(self, spread: Floats) -> None:
+        """Take changes of F as known to ± spread, (k,), and no better; said before the first answers."""
+        ...
+
+
 def check_tol(tol: float) -> float:
     """Return tol. Raises OptionError unless it is positive."""
     if not tol > 0:

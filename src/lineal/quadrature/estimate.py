@@ -6,6 +6,7 @@ Three kinds of evidence, each of which the others lack:
   jumps, it is a fixed share of the jump whatever the place of the jump in its cell: too small, by a factor of up to eleven in that cell.
 - the *residual* of a cell, known exactly, since F is known at both ends. It is the sum of the tokens' errors, so it knows how large they
   are, but a part of it cancels between tokens.
+  Where F is rounded, as in half precision, what rounding explains is no residual; the differences then count for more, and for themselves.
 - the *alignment* of the tokens' differences, |Σ_i difference_i| / Σ_i |difference_i|, says how much of a sum cancels. Residuals divided by
   it are errors over all tokens: F calibrates what the differences have measured in kind. Where it is small there is little to go by.
 
@@ -22,6 +23,7 @@ from lineal.quadrature.contract import Bools, Floats
 
 # Tuned on closed forms and on one half of the recorded fields; see docs/quadrature.md.
 DIFFERENCES = 0.8  # on the root of the summed squares of the cells' differences
+BLIND = 12.0  # times that where F is rounded so coarsely that residuals say little: what a jump's difference is too small by
 LONE, SPOT = 20.0, 2.6  # on top of it in doubt, where differences sit in one spot: 2.6 cells, as around a lone jump that F does not show
 ONE_SIDED = 4.0  # the first and last cell of a piece see the integrand from one side only, and two orders agree there too easily
 RESIDUALS = 1.2  # on the root of the summed squares of the cells' residuals
@@ -76,27 +78,35 @@ def root(errors: Floats) -> Floats:
     return np.asarray(np.sqrt((errors**2).sum(axis=0)))
 
 
-def judge(high: Floats, low: Floats, steps: Floats, edges: Bools, sizes: Sizes) -> tuple[Floats, Floats, Floats]:
+def judge(high: Floats, low: Floats, steps: Floats, edges: Bools, sizes: Sizes, spread: Floats) -> tuple[Floats, Floats, Floats]:
     """Return the errors of the cells (c, g), the error of the whole (g,) and its part by which two orders differ (g,).
 
     high, low: (c, r, t) integrals of two orders. steps: (c, r) change of F over each cell. edges: (c,) true for the cells at an end of a
-    piece. The cells' errors are scaled so that the root of their summed squares is the error of the whole, or close above it; an F that
-    is not a number makes the errors infinite.
+    piece. spread: (r,) how far a change of F is known; a residual, of a cell, of cells in a row or of the whole, is what lies beyond. The
+    cells' errors are scaled so that the root of their summed squares is the error of the whole, or close above it; an F that is not a
+    number makes the errors infinite.
     """
     residuals, apart = high.sum(axis=-1) - steps, high - low  # (c, r), (c, r, t)
+    sums, total = _beyond(_windows(residuals), spread), _beyond(residuals.sum(axis=0), spread)
+    residuals = _beyond(residuals, spread)
     gaps, seen = sizes.outputs(residuals), sizes.tokens(apart)  # (c, g)
     spots, alignment = _spots(seen), _alignment(sizes.outputs(apart.sum(axis=-1)), seen, high.shape[-1])
     doubt = np.clip(2.0 * (1.0 - alignment / ALIGNED), 0.0, 1.0)
     differences = np.where(edges[:, None], ONE_SIDED, 1.0) * seen
-    rough = DIFFERENCES * np.maximum(1.0, doubt * LONE / spots**1.5) * differences
+    rough = DIFFERENCES * np.maximum(np.where(sizes.outputs(spread) > 0, BLIND, 1.0), doubt * LONE / spots**1.5) * differences
     rough = np.maximum(rough, CALIBRATED * _unseen(gaps, seen, high.shape[-1]))
-    windows = root(sizes.outputs(_windows(residuals))) / np.sqrt(WINDOW)
+    windows = root(sizes.outputs(sums)) / np.sqrt(WINDOW)
     calibrated = CALIBRATED * (1.0 + FEW * doubt / spots) * windows / alignment
     shares = np.maximum(gaps / alignment, seen)
     errors = np.maximum.reduce([rough, RESIDUALS * gaps, shares * calibrated / np.maximum(root(shares), TINY)])
-    total, signed = TOTAL * sizes.outputs(residuals.sum(axis=0)), sizes.tokens(apart.sum(axis=0))
-    whole = np.maximum.reduce([root(rough), RESIDUALS * root(gaps), calibrated, total, signed])
+    signed = sizes.tokens(apart.sum(axis=0))
+    whole = np.maximum.reduce([root(rough), RESIDUALS * root(gaps), calibrated, TOTAL * sizes.outputs(total), signed])
     return _known(errors), _known(whole), root(differences)
+
+
+def _beyond(residuals: Floats, spread: Floats) -> Floats:
+    """(…, r) residuals less what the spread of F explains; signs stay."""
+    return np.asarray(np.sign(residuals) * np.maximum(np.abs(residuals) - spread, 0.0))
 
 
 def _spots(seen: Floats) -> Floats:

@@ -34,6 +34,9 @@ class _Settled:
 
     _result: Integral | None = None
 
+    def within(self, spread: Floats) -> None:
+        """Do nothing: F is looked at from end to end alone."""
+
     def integral(self) -> Integral:
         """Return the result; valid once `ask` has returned None."""
         assert self._result is not None, "the integration has not ended"

@@ -25,6 +25,7 @@ class Mesh:
         self.nodes = np.concatenate([np.linspace(a, b, cells + 1) for a, b in pairwise(edges)])
         self._pieces = np.repeat(np.arange(len(edges) - 1), cells + 1)
         self.values = np.empty((0, 0))
+        self.spread: Floats | None = None
         self._derivatives = np.empty((0, 0, 0))
 
     def __len__(self) -> int:
@@ -89,7 +90,8 @@ class Mesh:
         if pooled:
             finite = np.repeat(finite.all(axis=1, keepdims=True), len(rows), axis=1)
         high, low = self._integrals(derivatives, finite)
-        errors, error, order_error = judge(high, low, f[self.lefts + 1] - f[self.lefts], self.outer, sizes)
+        spread = np.zeros(len(rows)) if self.spread is None else self.spread[rows]
+        errors, error, order_error = judge(high, low, f[self.lefts + 1] - f[self.lefts], self.outer, sizes, spread)
         alive = finite[:, :1] if pooled else finite
         errors[:, ~alive.any(axis=0)] = np.inf
         error[~alive.any(axis=0)] = np.inf

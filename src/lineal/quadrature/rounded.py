@@ -11,8 +11,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from lineal.quadrature.contract import Ask, Floats, Integral, Schedule, Stop
+from lineal.quadrature.contract import Ask, Floats, Integral, Rule, Stop
 
+WIDE = 3.0
+"""Standard deviations at either end of a cell that are taken for rounding of F: three probes know them to within a third."""
 SAMPLED = 3
 """Points whose two neighbours are asked for, to see how much derivatives scatter."""
 
@@ -23,14 +25,16 @@ class Rounded:
     Beside the first points it asks for α(1 ± ε/2) at three of them: so close that only rounding tells them apart. The second difference
     of white noise σ is √6 σ, and what is smooth cancels in it; hence σ̂ per output, relative to ‖d‖₁. The integral's error gets
     σ̂ ∫‖d‖₁ dα, as if all samples erred the same way: measured on bfloat16 and float16 models, true errors were 0.4 to 0.7 of that
-    (docs/quadrature.md). An output whose error is then above the tolerance ends with ROUNDING in place of CONVERGED.
+    (docs/quadrature.md). F scatters too; by how much, the rule is told (`Rule.within`), which would otherwise take every cell's rounding
+    of F for an error, divide it by what cancels between tokens, and add it up over ever more cells. An output whose error is then above
+    the tolerance ends with ROUNDING in place of CONVERGED.
 
     schedule: the rule. epsilon: spacing of the model's numbers around 1. tol: relative, as the rule's. breaks: kinks of the path, which
     probes keep away from. pooled: as in `Adaptive`. Cost: 6 gradients. Not to be trusted where F changes on the scale of ε: the change is
-    then taken for noise, and the error is too large.
+    then taken for noise, and the error is too large. Jumps smaller than the noise of F are known by the difference of two orders alone.
     """
 
-    def __init__(self, schedule: Schedule, epsilon: float, tol: float, breaks: Sequence[float] = (0.0, 1.0), pooled: bool = False) -> None:
+    def __init__(self, schedule: Rule, epsilon: float, tol: float, breaks: Sequence[float] = (0.0, 1.0), pooled: bool = False) -> None:
         """Choose the probes among the first points."""
         self._inner, self._tol, self._pooled, self._half = schedule, tol, pooled, epsilon / 2
         first = schedule.ask()
@@ -60,6 +64,7 @@ class Rounded:
             scatter = self._lengths(below - 2 * middle + above).sum(axis=0) / np.sqrt(6)
             sizes = self._lengths(middle).sum(axis=0)
             self._noise = np.divide(scatter, sizes, out=np.zeros_like(scatter), where=sizes > 0)
+            self._inner.within(self._spread(values[:n], *np.split(values[n:], 2)))
         lengths = self._lengths(derivatives[:n])
         if ask.outputs is not None and not self._pooled:
             lengths[:, ~ask.outputs] = np.nan
@@ -78,9 +83,16 @@ class Rounded:
     def _with_noise(self, inner: Integral) -> Integral:
         assert self._noise is not None, "something was told"
         error = inner.error + np.nan_to_num(self._noise, nan=np.inf, posinf=np.inf) * self._mean_length()
+        error = np.maximum(error, np.abs(inner.residual) if not self._pooled else np.linalg.norm(inner.residual))
         mass = self._lengths(inner.value[None])[0]
         stops = [Stop.ROUNDING if s.converged and e > self._tol * w else s for s, e, w in zip(inner.stops, error, mass, strict=True)]
         return replace(inner, error=error, evaluations=inner.evaluations + 2 * len(self._probes), stops=tuple(stops))
+
+    def _spread(self, values: Floats, below: Floats, above: Floats) -> Floats:
+        """(k,) twice the spread of F at the probes, and of its last digit at the least; 0 where it does not scatter."""
+        scatter = np.sqrt(((below - 2 * values[self._probes] + above) ** 2).sum(axis=0) / 6 / max(1, len(below)))
+        digit = 2 * self._half * np.abs(values).max(axis=0) / np.sqrt(12)
+        return np.asarray(2 * WIDE * np.where(scatter > 0, np.maximum(scatter, digit), 0.0))
 
     def _lengths(self, derivatives: Floats) -> Floats:
         """(m, k) Σ_i |d_i| of (m, k, t); pooled, Σ_i ‖d_i‖ over outputs, the same for each."""

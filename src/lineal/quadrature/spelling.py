@@ -5,7 +5,7 @@ from __future__ import annotations
 from lineal import spellings
 from lineal.errors import OptionError, listing
 from lineal.quadrature.adaptive import Adaptive
-from lineal.quadrature.contract import Schedule
+from lineal.quadrature.contract import Rule, Schedule
 from lineal.quadrature.fixed import SIDES, Fixed, Nested, Vertices
 from lineal.quadrature.rounded import SAMPLED, Rounded
 from lineal.quadrature.rules import RULES
@@ -55,8 +55,11 @@ def schedule(
     numbers around 1 where it is coarse (`lineal.models.rounding`); rounding is then part of the error: see `lineal.quadrature.rounded`.
     """
     if epsilon and rule not in SIDES:
-        plain = schedule(rule, tol, max(1, max_evaluations - 2 * SAMPLED), breaks, pooled)
-        return Rounded(plain, epsilon, tol, breaks, pooled)
+        return Rounded(_plain(rule, tol, max(1, max_evaluations - 2 * SAMPLED), breaks, pooled), epsilon, tol, breaks, pooled)
+    return _plain(rule, tol, max_evaluations, breaks, pooled)
+
+
+def _plain(rule: str, tol: float, max_evaluations: int, breaks: tuple[float, ...], pooled: bool) -> Rule:
     name, points = read_rule(rule)
     if points is not None:
         return Fixed(RULES[name](points), tol=tol, breaks=breaks, pooled=pooled)
