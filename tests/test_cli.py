@@ -6,13 +6,16 @@ import io
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import lineal
 from lineal import metrics
+from lineal.cli.console import lasting
 from lineal.cli.main import main
 from lineal.evaluation.judge import Judge
 from lineal.models import Encoded, TextModel
@@ -333,3 +336,31 @@ def test_spellings_that_leave_something_over_are_clear_errors(
 def test_a_comparison_of_generations_takes_a_unit_and_no_target(classifier: str, capsys: pytest.CaptureFixture) -> None:
     assert run("compare", classifier, TEXT, "--generate", "2", "--target", "next") == 2
     assert "drop one of the two" in capsys.readouterr().err
+
+
+def test_what_was_finished_of_many_texts_outlives_what_cuts_them_short(
+    classifier: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts, out = tmp_path / "texts.txt", tmp_path / "all.html"
+    texts.write_text("a glorious ending\na tepid ending\na bad movie\n", encoding="utf-8")
+    attempt = Session.attempt
+
+    def cut_short(self: Session, texts: Any, *rest: Any, **how: Any) -> Iterator[Any]:
+        yield from islice(attempt(self, texts, *rest, **how), 2)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Session, "attempt", cut_short)
+    with pytest.raises((KeyboardInterrupt, SystemExit)):
+        main(["explain", classifier, "--file", str(texts), "--out", str(out)])
+    kept = tmp_path / "all.unfinished.jsonl"
+    assert [record.text for record in lineal.load_results(kept)] == ["a glorious ending", "a tepid ending"]
+    assert "2 of 3 texts were finished" in capsys.readouterr().err
+    assert not out.exists()
+    monkeypatch.setattr(Session, "attempt", attempt)
+    assert run("explain", classifier, "--file", texts, "--out", out) == 0
+    assert out.exists()
+    assert not kept.exists()
+
+
+def test_a_time_is_said_in_words() -> None:
+    assert [lasting(seconds) for seconds in (0.2, 40, 200, 9000)] == ["1 s", "40 s", "3 min", "2.5 h"]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import fields
 from typing import Any
 
 import pytest
 import typer
 
+import lineal
 from lineal.cli import options
-from lineal.cli.main import app
+from lineal.cli.main import EXAMPLES, app, main
+from lineal.errors import ModelError, OptionError
+from lineal.targets import spelling as specs
 from lineal.verbs.options import Options
 
 COMMANDS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
@@ -85,3 +89,46 @@ def test_one_option_is_spelled_one_way() -> None:
 def test_a_layer_is_a_number_where_it_is_one() -> None:
     for given, found in (("2", 2), ("-1", -1), ("embeddings", "embeddings"), (None, None), ("9" * 12, "9" * 12)):
         assert options.settings(options.Holding(layer=given))["layer"] == found
+
+
+def help_of(command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("COLUMNS", "120")
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", [name for name, groups in GROUPS.items() if groups])
+def test_options_stand_in_panels(command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every option of a group stands in the panel of the group, and no option but --help stands in none."""
+    said = help_of(command, capsys, monkeypatch)
+    places = {panel: said.index(f"─ {panel} ─") for panel in {options.PANELS[group] for group in GROUPS[command]}}
+    order = sorted(places, key=places.__getitem__)
+    for group in GROUPS[command]:
+        panel = options.PANELS[group]
+        after = order[order.index(panel) + 1 :]
+        part = said[places[panel] : places[after[0]] if after else len(said)]
+        for field in fields(group):
+            name = {"as_json": "json", "allow_missing": "allow-missing-weights"}.get(field.name, field.name.replace("_", "-"))
+            assert f"--{name}" in part, (panel, name)
+
+
+@pytest.mark.parametrize("command", EXAMPLES)
+def test_examples_of_the_help_are_command_lines_that_fit(
+    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = " ".join(help_of(command, capsys, monkeypatch).split())
+    for line in EXAMPLES[command]:
+        assert " ".join(line.split()) in said
+        first, name, *arguments = shlex.split(line)
+        assert (first, name) == ("lineal", command)
+        COMMANDS[name].make_context(name, arguments, resilient_parsing=False)
+
+
+def test_what_is_misspelt_is_answered_with_what_was_meant() -> None:
+    with pytest.raises(OptionError, match="a label is spelled label:POSITIVE"):
+        specs.target("POSITIVE")
+    with pytest.raises(OptionError, match="did you mean 'next'"):
+        specs.target("nxt")
+    with pytest.raises(ModelError, match="did you mean 'sentiment'"):
+        lineal.load("sentimnt")

@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from lineal.errors import OptionError
 from lineal.records.attribution import Answers, Attribution, Choices
-from lineal.views import page, repr_html, spoken, to_markdown, to_text
+from lineal.records.load import KINDS
+from lineal.views import VIEWS, page, repr_html, spoken, to_markdown, to_text
 from lineal.views.media.html import upright
 from lineal.views.parts.answer import answer
 from lineal.views.parts.bars import bars
@@ -20,6 +23,7 @@ from lineal.views.parts.numbers import likely
 from lineal.views.parts.words import method_name, model_name, quantity, truncations
 from tests import test_views_interactions, test_views_sides
 from tests.records import MODEL, pair_record, pieces_record, sample_records
+from tests.test_records import every_kind
 from tests.test_views_html import Node
 
 LABELS = Answers(names=("NEGATIVE", "POSITIVE"), probs=np.array([[0.04, 0.96], [0.5, 0.5], [0.36, 0.64]]))
@@ -173,3 +177,39 @@ def test_what_is_cut_is_said_once_and_methods_and_models_have_names() -> None:
     assert method_name("mine") == "mine"
     assert model_name(MODEL) == "lineal-tiny/sentiment"
     assert model_name(MODEL.model_copy(update={"name": "/home/me/models/mine/"})) == "mine"
+
+
+def test_many_texts_are_a_list_that_opens() -> None:
+    """A line each with its number, opening, answer and strongest words; the whole of each text opens below it."""
+    records = [made(answers=LABELS), sample_records()["not_converged"], *[made(answers=LABELS)] * 4]
+    source = page(records)
+    node = Node(source)
+    lines = [text for text in node.texts("summary") if "POSITIVE" in text]
+    assert len(lines) == len(records)
+    assert "96 % sure" in lines[0]
+    assert "not converged" in lines[1]
+    assert source.count('<details class="one"') == len(records)
+    assert "6 texts, 1 not converged." in " ".join(source.split())
+    assert "<h2>" not in source
+    assert 'class="one"' not in page(records, headings=["a"] * 6).replace(".one", "")
+    assert 'class="one"' not in page(records[:3]).replace(".one", "")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_record_shows_itself(kind: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record = every_kind()[kind]
+    record.show()
+    assert len(capsys.readouterr().out.splitlines()) > 1
+    path = tmp_path / "page.html"
+    assert record.to_html(path) == path.read_text(encoding="utf-8") == page(record)
+    assert len(record.to_dataframe()) > 0
+    assert record._repr_html_().startswith("<div")
+    assert len(repr(record).splitlines()) == 3
+    figure = tmp_path / "figure.png"
+    if VIEWS[type(record)].plot is None:
+        with pytest.raises(OptionError, match="has no figure"):
+            record.plot(figure)
+    else:
+        record.plot(figure)
+        assert figure.read_bytes().startswith(b"\x89PNG")
+    assert record.save(tmp_path / "again.json").exists()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import typer
 from rich.console import Console
@@ -16,6 +17,8 @@ from lineal.files import write_whole
 from lineal.records.attribution import Attribution
 from lineal.records.base import Record
 
+T = TypeVar("T")
+
 
 def check_out(out: Path | None, *kinds: type[Record], several: bool = False, only: Sequence[str] = ()) -> None:
     """Raise an error before any work when `out` could not be written (see `lineal.views.check`).
@@ -26,6 +29,34 @@ def check_out(out: Path | None, *kinds: type[Record], several: bool = False, onl
 
     if out is not None:
         views.check(out, only or views.endings(*kinds, several=several))
+
+
+@contextmanager
+def kept(out: Path | None, total: int) -> Iterator[Callable[[T], T]]:
+    """Keep the results of several texts as they finish in a file beside `out`, a line each, until `out` itself is written.
+
+    Yields a function that takes each result, and returns it. What is cut short leaves the file and says so; else nothing of it is left.
+    """
+    if out is None or total < 2:
+        yield lambda one: one
+        return
+    path, done = out.with_name(f"{out.stem}.unfinished.jsonl"), 0
+
+    def keep(one: T) -> T:
+        nonlocal done
+        if isinstance(one, Record):
+            with path.open("a" if done else "w", encoding="utf-8") as file:
+                file.write(one.to_json() + "\n")
+            done += 1
+        return one
+
+    try:
+        yield keep
+    except BaseException:
+        if done:
+            say(f"{done} of {total} texts were finished; they are in {path}, for lineal show or lineal.load_results", err=True)
+        raise
+    path.unlink(missing_ok=True)
 
 
 def check_trust(trust: bool, layer: str | None) -> None:

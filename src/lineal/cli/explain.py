@@ -70,25 +70,27 @@ def explain(
     texts = [text[:1] for text in texts] if pair else texts
     asked = texts if messages is not None else list(dict.fromkeys(texts))
     session = Session(loaded, wanted, start, asked_for)
-    with console.working("Following the path from baseline to text …"):
-        found = list(session.run(asked) if len(asked) == 1 else session.attempt(asked))
-    done = [one for one in found if not isinstance(one, Failure)]
-    failed = [one for one in found if isinstance(one, Failure)]
-    if failed:  # the others are not lost for it
-        lost = [asked[one.row] for one in failed]
-        asked, texts = [text for text in asked if text not in lost], [text for text in texts if text not in lost]
-        for one in failed:
-            console.say(f"lineal: not explained: {one.text[:60]!r}: {one.message}", err=True)
-        if not done:
-            raise typer.Exit(console.FAILED)
-    order, panels = [asked.index(text) for text in texts], []
-    if trust:
-        checks = deliver.examined(
-            list(zip(asked, done, strict=True)),
-            lambda one: examine(loaded, one[0], wanted, baseline=start, record=one[1], **how)[1],
-            quiet=delivery.as_json,
-        )
-        panels = [checks[i] for i in order]
+    running = session.run(asked) if len(asked) == 1 else session.attempt(asked)
+    with deliver.kept(delivery.out, len(asked)) as keep:
+        with console.counting("Following the path from baseline to text", len(asked)) as count:
+            found = [keep(count(one)) for one in running]
+        done = [one for one in found if not isinstance(one, Failure)]
+        failed = [one for one in found if isinstance(one, Failure)]
+        if failed:  # the others are not lost for it
+            lost = [asked[one.row] for one in failed]
+            asked, texts = [text for text in asked if text not in lost], [text for text in texts if text not in lost]
+            for one in failed:
+                console.say(f"lineal: not explained: {one.text[:60]!r}: {one.message}", err=True)
+            if not done:
+                raise typer.Exit(console.FAILED)
+        order, panels = [asked.index(text) for text in texts], []
+        if trust:
+            checks = deliver.examined(
+                list(zip(asked, done, strict=True)),
+                lambda one: examine(loaded, one[0], wanted, baseline=start, record=one[1], **how)[1],
+                quiet=delivery.as_json,
+            )
+            panels = [checks[i] for i in order]
     delivered = [done[i] for i in order]
     deliver.deliver(delivered if file is not None else delivered[0], delivery, panels)
     if failed:

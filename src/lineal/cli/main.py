@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
 import lineal
 from lineal.cli.compare import compare
@@ -31,9 +32,31 @@ from lineal.visible import one_line, writes_anything
 WrongUsage: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 """What typer raises where a command line does not fit; it comes from one of several places, by typer's version."""
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+EXAMPLES = {
+    "explain": (
+        'lineal explain sentiment "Not a masterpiece, but an hour well spent."',
+        'lineal explain minilm "Send back any unopened item." "How long may I keep it?" --out result.html',
+        'lineal explain smollm2 "The man works as a" --target \'contrast:" doctor"~" nurse"\'',
+        "lineal explain sentiment --file reviews.txt --out results.jsonl",
+    ),
+    "generate": (
+        'lineal generate smollm2 "The man works as a" --max-new-tokens 6 --out steps.html',
+        "lineal generate smollm2 --messages chat.json --hold template",
+    ),
+    "pair": ('lineal pair minilm "How long may I keep it?" "Return it within thirty days." --out pair.html',),
+    "match": ('lineal match minilm "How long may I keep it?" --documents answers.txt --top 5 --out matches.html',),
+    "interactions": ('lineal interactions sentiment "Not a bad film at all." --out together.html',),
+    "compare": ('lineal compare sentiment "Not a bad film at all." --methods ig,dig-greedy,occlusion',),
+    "evaluate": ("lineal evaluate sentiment reviews.txt --limit 50 --out evaluation",),
+    "show": ("lineal show result.json", "lineal show result.json --out result.png"),
+    "probe": ("lineal probe reviews.tsv --out probe",),
+}
+"""What the help of a command ends with."""
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich")
 for command in (explain, generate, liar, pair, match, interactions, compare, evaluate, summary, show, models, demo, probe):
-    app.command()(command)
+    examples = [f"\u00a0\u00a0{escape(line)}" for line in EXAMPLES.get(command.__name__, ())]
+    app.command(epilog="\n\n".join(["Examples:", *examples]) if examples else None)(command)
 
 
 def _version(wanted: bool) -> None:

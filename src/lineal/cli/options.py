@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import typer
+from typer.models import OptionInfo
 
 from lineal.cli.console import NOT_CONVERGED, working
 from lineal.quadrature.contract import MAX_EVALUATIONS, TOLERANCE
@@ -115,6 +117,10 @@ DecompositionName = Annotated[
 HoldSpecial = Annotated[bool, typer.Option("--hold-special/--move-special", help="Keep CLS, SEP, BOS … at their own embedding.")]
 
 
+WHAT = "What"
+"""The panel of a command's own options in its help; those of a group have the group's."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Precision:
     """How exactly an integral is computed, and with how many gradients."""
@@ -200,7 +206,8 @@ def takes_groups(command: Callable[..., None]) -> Callable[..., None]:
     shown: list[inspect.Parameter] = []
     for name, parameter in own.parameters.items():
         parts = inspect.signature(groups[name], eval_str=True).parameters.values() if name in groups else [parameter]
-        shown += [part.replace(kind=inspect.Parameter.KEYWORD_ONLY) for part in parts]
+        panel = PANELS[groups[name]] if name in groups else PANEL_OF.get(name, WHAT)
+        shown += [part.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=_in_panel(part.annotation, panel)) for part in parts]
 
     @wraps(command)
     def run(**given: Any) -> None:
@@ -209,6 +216,24 @@ def takes_groups(command: Callable[..., None]) -> Callable[..., None]:
 
     run.__signature__ = own.replace(parameters=shown)  # type: ignore[attr-defined]
     return run
+
+
+PANELS = {Precision: "How exact", Framing: "Prompt", Holding: "Prompt", Reading: "Prompt", Delivery: "Output", Loading: "Model"}
+"""Where the options of a group stand in the help."""
+PANEL_OF = {"messages": "Prompt", "trust": "Output", "out": "Output", "as_json": "Output", "strict": "Output"}
+"""Where options of no group stand, if not among what is asked."""
+
+
+def _in_panel(annotation: Any, panel: str) -> Any:
+    """Return the annotation of an option with the panel that it stands in; of an argument, as it is."""
+    kind, *told = get_args(annotation)
+    placed = []
+    for one in told:
+        if isinstance(one, OptionInfo):
+            one = copy.copy(one)  # several commands share it
+            one.rich_help_panel = panel
+        placed.append(one)
+    return Annotated[(kind, *placed)]
 
 
 def _announce_memory(model: Any) -> None:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -356,8 +357,10 @@ def _loading(name: str) -> Iterator[None]:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
         if (folder := Path(_resolve(name))).is_dir():
             raise ModelError(f"cannot load the folder {folder.resolve()}: {reason}") from error
+        near = get_close_matches(name, ALIASES, 1)
+        meant = f" (did you mean {near[0]!r}?)" if near else ""
         raise ModelError(
-            f"cannot load {name!r}: no alias ({listing(ALIASES)}), no folder {Path(name).resolve()}, "
+            f"cannot load {name!r}{meant}: no alias ({listing(ALIASES)}), no folder {Path(name).resolve()}, "
             f"and as a hub id it failed with: {reason}"
         ) from error
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
 
 from lineal.errors import ResultError, listing
+from lineal.files import write_whole
 from lineal.quadrature.contract import Stop
 from lineal.visible import escaped
 
@@ -104,7 +105,7 @@ def laid_out(texts: Sequence[str], segments: Sequence[int], offsets: Sequence[tu
 class Views(Protocol):
     """What draws records."""
 
-    def save(self, record: Any, path: str | Path) -> str | Path:
+    def save(self, record: Any, path: str | Path, *, by: Any = "word") -> str | Path:
         """Write a record as the ending of the name says and return the path."""
         ...
 
@@ -114,6 +115,22 @@ class Views(Protocol):
 
     def repr_html(self, record: Any) -> str:
         """Return what a notebook shows."""
+        ...
+
+    def show(self, record: Any, by: Any = "word") -> None:
+        """Print a record, or draw it in a notebook."""
+        ...
+
+    def page(self, records: Any) -> str:
+        """Return a whole page."""
+        ...
+
+    def to_dataframe(self, records: Any, by: Any = "word") -> Any:
+        """Return the table of a record."""
+        ...
+
+    def plot(self, record: Any, by: Any = "word") -> Any:
+        """Return the figure of a record."""
         ...
 
 
@@ -158,6 +175,31 @@ class Record(BaseModel):
         OptionError for an ending that stands for nothing, OutputError where no file can be written, MissingExtraError without matplotlib.
         """
         return Path(views().save(self, path))
+
+    def show(self, by: str = "word") -> None:
+        """Show the record: drawn in a notebook, printed in a terminal. by: the level that scores are summed to."""
+        views().show(self, by)
+
+    def to_html(self, path: str | Path | None = None) -> str:
+        """Return the record as one self-contained page, and write it where a path is given. Raises OutputError where it cannot be."""
+        page = views().page(self)
+        if path is not None:
+            write_whole(path, page)
+        return page
+
+    def to_dataframe(self, by: str = "word") -> Any:
+        """Return the record's numbers as a pandas data frame. Raises MissingExtraError without pandas."""
+        return views().to_dataframe(self, by)
+
+    def plot(self, path: str | Path | None = None, by: str = "word") -> Any:
+        """Return the record's figure (matplotlib), and write it where a path is given, ending in .png, .svg or .pdf.
+
+        Raises OptionError for a kind that has no figure and for another ending, MissingExtraError without matplotlib.
+        """
+        drawn = views().plot(self, by)
+        if path is not None:
+            views().save(self, path, by=by)
+        return drawn
 
     @classmethod
     def from_dict(cls, data: Any) -> Self:

@@ -6,6 +6,7 @@ The grammar is that of `lineal.spellings`.
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from difflib import get_close_matches
 from typing import Any, get_args
 
 from lineal import spellings
@@ -208,6 +209,11 @@ def target(spec: str | None, unit: str | None = None, text: str | None = None, u
     name, _, argument = spellings.parts(spec)
     if text is not None and (name not in ("similar", "query", "document") or argument is not None):
         raise OptionError(f"the target {spec!r} does not read a second text, but {text[:40]!r} is given; drop one of the two")
+    if argument is None and name not in TARGETS and not get_close_matches(name, TARGETS, 1):
+        raise OptionError(
+            f"unknown target {spec!r}; a label is spelled label:{spec}, a token token:{spec!r}, a text to be similar to similar:{spec}; "
+            f"there are {listing((row.shown for row in TARGETS.values()), 30)}"
+        )
     return in_unit(spellings.read(spec, TARGETS, "target", text), unit)
 
 

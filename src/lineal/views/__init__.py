@@ -6,10 +6,13 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
 
 from lineal.errors import MissingExtraError, OptionError
 from lineal.files import check_writable, write_whole
@@ -107,6 +110,7 @@ __all__ = [
     "save",
     "save_plot",
     "sentence",
+    "show",
     "sides_page",
     "spoken",
     "tally",
@@ -255,6 +259,14 @@ def to_text(record: Record, by: By = "word", target: int | None = None, *, width
     if isinstance(record, Attribution):
         return attribution_terminal.to_text(record, by, target, width=width)
     return terminal.plain(view_of(record).render(record, by), width)
+
+
+def show(record: Record, by: By = "word") -> None:
+    """Draw a record where a notebook shows it, else print it in the terminal."""
+    if "IPython" in sys.modules and (shell := sys.modules["IPython"].get_ipython()) is not None and hasattr(shell, "kernel"):
+        sys.modules["IPython"].display.display({"text/html": repr_html(record, by), "text/plain": repr(record)}, raw=True)
+    else:
+        Console().print(render(record, by))
 
 
 def page(records: Record | Sequence[Attribution], **how: Any) -> str:

@@ -46,6 +46,10 @@ const copies = (button, record) => button.addEventListener("click", async () => 
   catch { said.textContent = "The browser did not allow it."; }
 });
 
+const opens = () => { const el = document.getElementById(location.hash.slice(1)); if (el && el.tagName === "DETAILS") el.open = true; };
+addEventListener("hashchange", opens);
+opens();
+
 document.querySelector(".theme").addEventListener("click", () => {
   const root = document.documentElement;
   const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;

@@ -11,7 +11,7 @@ from lineal.records.attribution import Attribution
 from lineal.views.attribution.words import Badge, badge, sentence
 from lineal.views.parts import choices, numbers
 from lineal.views.parts.answer import answer, probability
-from lineal.views.parts.bars import bars
+from lineal.views.parts.bars import Bar, bars
 from lineal.views.parts.cells import By, Cell, level_of, visible
 from lineal.views.parts.chart import Chart, chart
 from lineal.views.parts.flow import FOLD_FROM, QUIET, Page, flow
@@ -60,6 +60,11 @@ class Article:
     def first(self) -> int:
         """The target that is shown first."""
         return self.panels[0].target
+
+    @property
+    def strongest(self) -> tuple[Bar, ...]:
+        """The strongest two contributions to the first target."""
+        return tuple(stroke.bar for stroke in self.panels[0].charts[self.by].strokes if stroke.bar.kind == "cell")[:2]
 
     @property
     def is_long(self) -> bool:

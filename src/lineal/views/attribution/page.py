@@ -22,6 +22,8 @@ from lineal.views.parts.guide import ATTRIBUTION, guide, made
 from lineal.views.parts.heat import drawn_targets
 from lineal.views.parts.words import by_words, unit_name
 
+LISTED = 4
+"""Records without headings from which a page is a list, a line each, that opens to the whole."""
 MOST_FOLDED = 12
 """Targets that a notebook fragment draws."""
 
@@ -35,18 +37,20 @@ def page(
     panels: further HTML, one per record (`trust_panel`). Targets that share a unit share one colour scale, also across records.
     """
     several = [records] if isinstance(records, Attribution) else list(records)
-    drawn = scales(several)
+    drawn, listed = scales(several), len(several) >= LISTED and not headings
     return html.drawn(
         "page.html",
         title=visible(title) if title else _title(several),
         headings=headings,
         panels=dict(enumerate(panels)) | {i: Markup("") for i in range(len(panels), len(several))},
+        listed=listed,
         articles=[article(record, levels(record), drawn_targets(record), drawn) for record in several],
+        unsure=sum(not record.converged for record in several),
         shared=_shared(several),
         guide=guide(ATTRIBUTION, [unit for record in several for unit in record.units]),
         made=made(several[0].model, several[0].versions.get("lineal", "")),
         **numbers_of(several, drawn),
-        **html.dress("page.js", "page.css"),
+        **html.dress("page.js", "page.css", *(["list.css"] if listed else [])),
     )
 
 

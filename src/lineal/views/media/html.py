@@ -109,11 +109,12 @@ def _environment() -> Environment:
         numbers.unbroken,
     ):
         found.filters[filter_.__name__] = filter_
-    found.filters |= {"method_name": words.method_name, "upright": upright}
+    found.filters |= {"method_name": words.method_name, "by_words": words.by_words, "upright": upright}
     found.globals |= {"strength": palette.strength, "passage_sum": flow.passage_sum, "about": words.about, "unit_name": words.unit_name}
     found.globals |= {
         "doubts": words.doubts,
         "way": words.way,
+        "said": flow.said,
         "without": answer.without,
         "GROUPS": choices.GROUPS,
         "menu_caption": choices.caption,
