@@ -29,18 +29,19 @@ GROUPS: dict[str, tuple[Any, ...]] = {
     "liar": (options.Precision, options.Holding, options.Loading),
     "probe": (options.Loading,),
     "show": (options.Delivery,),
+    "summary": (),
     "models": (),
     "demo": (),
 }
 """What every command takes as a group; a new command says here which it has."""
 SINGLE = {
     "trust": {"explain", "generate", "pair", "match", "interactions", "compare"},
-    "out": {"explain", "generate", "pair", "match", "interactions", "compare", "evaluate", "liar", "probe", "show", "demo"},
-    "as_json": {"explain", "generate", "pair", "match", "interactions", "compare", "evaluate", "show"},
+    "out": {"explain", "generate", "pair", "match", "interactions", "compare", "evaluate", "liar", "probe", "show", "summary", "demo"},
+    "as_json": {"explain", "generate", "pair", "match", "interactions", "compare", "evaluate", "show", "summary"},
     "strict": {"explain", "generate", "pair", "match", "interactions", "compare", "evaluate", "liar", "show"},
     "baseline": {"explain", "generate", "pair", "match", "interactions", "compare", "liar"},
     "method": {"explain", "generate", "liar"},
-    "target": {"explain", "pair", "interactions", "compare", "evaluate"},
+    "target": {"explain", "pair", "interactions", "compare", "evaluate", "summary"},
     "unit": {"explain", "generate", "pair", "interactions", "compare", "evaluate", "liar"},
 }
 """Options that are no part of a group everywhere, and who has them."""

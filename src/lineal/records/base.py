@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
 
 from lineal.errors import ResultError, listing
-from lineal.files import write_whole
 from lineal.quadrature.contract import Stop
 from lineal.visible import escaped
 
@@ -121,8 +120,8 @@ class Views(Protocol):
         """Print a record, or draw it in a notebook."""
         ...
 
-    def page(self, records: Any) -> str:
-        """Return a whole page."""
+    def to_html(self, records: Any, path: str | Path | None = None) -> str:
+        """Return a whole page, and write it where a path is given."""
         ...
 
     def to_dataframe(self, records: Any, by: Any = "word") -> Any:
@@ -182,10 +181,7 @@ class Record(BaseModel):
 
     def to_html(self, path: str | Path | None = None) -> str:
         """Return the record as one self-contained page, and write it where a path is given. Raises OutputError where it cannot be."""
-        page = views().page(self)
-        if path is not None:
-            write_whole(path, page)
-        return page
+        return views().to_html(self, path)
 
     def to_dataframe(self, by: str = "word") -> Any:
         """Return the record's numbers as a pandas data frame. Raises MissingExtraError without pandas."""

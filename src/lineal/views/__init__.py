@@ -116,6 +116,7 @@ __all__ = [
     "tally",
     "to_csv",
     "to_dataframe",
+    "to_html",
     "to_markdown",
     "to_text",
     "trust_page",
@@ -277,6 +278,15 @@ def page(records: Record | Sequence[Attribution], **how: Any) -> str:
     if isinstance(records, Record) and not isinstance(records, Attribution):
         return view_of(records).page(records, **how)
     return attribution_page.page(records, **how)
+
+
+def to_html(records: Record | Sequence[Attribution], path: str | Path | None = None) -> str:
+    """Return the page of any record, or of several attributions, and write it where a path is given. Raises OutputError as `check`."""
+    drawn = page(records)
+    if path is not None:
+        check_writable(path)
+        write_whole(path, drawn)
+    return drawn
 
 
 def plot(record: Record, by: By = "word") -> Figure:

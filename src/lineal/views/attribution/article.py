@@ -10,7 +10,7 @@ import numpy as np
 from lineal.records.attribution import Attribution
 from lineal.views.attribution.words import Badge, badge, sentence
 from lineal.views.parts import choices, numbers
-from lineal.views.parts.answer import answer, probability
+from lineal.views.parts.answer import answer, brief, probability
 from lineal.views.parts.bars import Bar, bars
 from lineal.views.parts.cells import By, Cell, level_of, visible
 from lineal.views.parts.chart import Chart, chart
@@ -60,6 +60,11 @@ class Article:
     def first(self) -> int:
         """The target that is shown first."""
         return self.panels[0].target
+
+    @property
+    def brief(self) -> str:
+        """What the model answered, for a line of a list."""
+        return brief(self.record, self.first)
 
     @property
     def strongest(self) -> tuple[Bar, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from lineal.records.attribution import Attribution
 from lineal.views.parts.cells import visible
 from lineal.views.parts.numbers import likely, number
-from lineal.views.parts.words import WRITES, Piece, has_words, quoted, unit_name
+from lineal.views.parts.words import WRITES, Piece, has_words, quoted, spoken, unit_name
 
 
 def answer(record: Attribution, target: int = 0) -> tuple[Piece, ...]:
@@ -28,6 +28,11 @@ def answer(record: Attribution, target: int = 0) -> tuple[Piece, ...]:
         Piece(name, "answer"),
         Piece(f": {number(ends[0])}{_unit(record, target)} ({number(ends[1], 2)} {without(record)})"),
     )
+
+
+def brief(record: Attribution, target: int = 0) -> str:
+    """Return what the model answered at the text alone, for a line of a list."""
+    return spoken(answer(record, target)).split(" (")[0].removesuffix(" sure").removesuffix(" likely")
 
 
 def probability(record: Attribution, target: int = 0) -> str:
