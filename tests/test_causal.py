@@ -20,7 +20,7 @@ from lineal.objectives.label import ClassScore
 from lineal.objectives.token import TokenScore
 from lineal.verbs.options import Options
 from lineal.verbs.session import Session
-from lineal.views.evaluation.table import evaluation_markdown, evaluation_rows
+from lineal.views.evaluation.table import document, evaluation_markdown, evaluation_rows
 from tests import fakes, tiny, tiny_lm
 from tests.test_pairs import encoder
 
@@ -203,6 +203,8 @@ def test_every_explanation_stands_against_every_removal_and_the_diagonal_is_mark
     marked = {row[0].strip(): ["†" in cell for cell in row[1:]] for row in lines[2:5]}
     assert marked == {"occlusion, mask": [True, False], "occlusion, 3 × alternatives": [False, True], "random": [False, False]}
     assert "† favoured" in table
+    finding = "".join(piece.text for piece in document(found).finding)
+    assert "occlusion, 3 × alternatives" in finding, "the removal is the mask, which flatters the other"
     page = lineal.views.page(found)
     assert page.count("†") >= 3
     assert "favoured" in page

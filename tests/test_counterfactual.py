@@ -77,6 +77,8 @@ def test_what_the_text_has_no_place_for_stands_against_a_neutral_token(tmp_path:
     assert "the effect of the edit with the neutral token standing in" in note
     assert lineal.load_result(record.save(tmp_path / "r.json")) == record
     assert "⟨mask⟩" in lineal.views.page(record)
+    assert "⟨mask⟩" in lineal.views.to_text(record)
+    assert "⟨⟨" not in lineal.views.to_text(record)
     assert record.words().scores.sum() == pytest.approx(record.scores.sum())
 
 

@@ -125,9 +125,8 @@ def _ink(part: Ink, view: Reading) -> Text:
     cell = part.cell
     if cell is None:
         return Text(visible(part.text))
-    shown = (
-        f" ⟨{cell.label}⟩ " if cell.is_chip else cell.label + visible(part.text.lstrip(" ")) if part.text.isspace() else visible(part.text)
-    )
+    chip = cell.label if cell.label.startswith("⟨") else f"⟨{cell.label}⟩"
+    shown = f" {chip} " if cell.is_chip else cell.label + visible(part.text.lstrip(" ")) if part.text.isspace() else visible(part.text)
     drawn = Text(shown, _style(cell, view))
     if view.ground == "none" and view.strength(cell) > STRONG:
         drawn.append(f"[{signed(float(cell.values[view.target]), 2)}]")

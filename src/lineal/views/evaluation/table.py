@@ -76,16 +76,18 @@ def evaluation_table(found: Evaluation, by: By = "word") -> Table:
 
 
 def document(found: Evaluation) -> Document:
-    """Return what is said of an evaluation: the best method by the first metric, a table per removal, what the explanations cost."""
+    """Return what is said of an evaluation: the best method by the first metric that is not favoured, a table per removal, what the explanations cost."""
     n, many = found.values.shape[-1], [record for column in found.records for record in column]
     r, removal, i, metric = _measured(found)[0]
     means = [found.interval(c, r, i) for c in range(len(found.columns))]
-    best = _best([own.mean for own in means], HIGHER_IS_BETTER[metric])
+    fair = [c for c in range(len(means)) if not _favoured(found, c, r, metric)] or list(range(len(means)))
+    best = _best([own.mean if c in fair else np.nan for c, own in enumerate(means)], HIGHER_IS_BETTER[metric])
     finding = [Piece(f"No method has a {metric}")]
     if best >= 0:
         most = "highest" if HIGHER_IS_BETTER[metric] else "lowest"
         finding = [Piece(f"The {most} mean {metric}, removal {one_line(removal)}, has "), Piece(one_line(found.columns[best].name), "name")]
-        finding.append(Piece(f": {_spelled(means[best])}, the 95 % interval over texts in brackets"))
+        besides = f"; {count(len(means) - len(fair), 'method')} that the removal favours left aside" if len(fair) < len(means) else ""
+        finding.append(Piece(f": {_spelled(means[best])}, the 95 % interval over texts in brackets{besides}"))
     open_ = next((record for record in many if not record.converged), many[0])
     converged = f"{sum(record.converged for record in many)} of {count(len(many), 'explanation')} converged"
     tables = (_block(found, title, shown) for title, shown in _sections(found))
