@@ -76,7 +76,7 @@ def evaluation_table(found: Evaluation, by: By = "word") -> Table:
 
 
 def document(found: Evaluation) -> Document:
-    """Return what is said of an evaluation: the best method by the first metric that is not favoured, a table per removal, what the explanations cost."""
+    """Return what is said of an evaluation: the best method by the first metric, of those that are not favoured; tables, costs."""
     n, many = found.values.shape[-1], [record for column in found.records for record in column]
     r, removal, i, metric = _measured(found)[0]
     means = [found.interval(c, r, i) for c in range(len(found.columns))]
