@@ -147,6 +147,8 @@ def quality(found: Results, measures: Sequence[str]) -> str:
             continue
         cells = [shown(interval(row.of[name])) if name in row.of else "–" for name in measures]
         n = max((int(np.isfinite(values).sum()) for values in row.of.values()), default=0)
+        if n == 0:
+            continue
         lines.append(f"| {NAMES.get(way, way)} | {n} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -215,6 +217,8 @@ def right(studies: dict[str, Results]) -> str:
     """Return a table of how often a model is right, and for the reason."""
     lines = ["| model | construction | right | weaker said otherwise | reversed said otherwise |", "|---|---|---|---|---|"]
     for study, found in studies.items():
+        if study.startswith("smollm2, to") or study.endswith("next token"):
+            continue  # the same prompts again
         for kind, shares in found.shares.items():
             if shares:
                 numbers = [f"{100 * shares[name]:.0f} %" if name in shares else "–" for name in ("right", "weaker", "reversed")]
@@ -281,7 +285,7 @@ def dots(studies: dict[str, Results], measures: Sequence[str], names: Sequence[s
 
 FIGURES: dict[str, Callable[[dict[str, Results]], Any]] = {
     "questions": lambda s: dots(s, ("top", "pearson model", "pearson class"), ("smollm2", "small"), ("SmolLM2-135M", "small decoder")),
-    "shortcut": lambda s: dots(s, ("top", "precision"), ("planted", "control"), ("planted: the word decides", "control: it says nothing")),
+    "shortcut": lambda s: dots(s, ("top", "share"), ("planted", "control"), ("planted: the word decides", "control: it says nothing")),
 }
 
 
