@@ -266,6 +266,19 @@ def test_evaluate_names_its_metrics_and_which_way_they_go(capsys: pytest.Capture
         assert words[words.index(name) + 1].strip(",;") == ("+" if metric.higher else "-")
 
 
+def test_evaluate_replaces_words_by_alternatives(classifier: str, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    texts, folder = tmp_path / "texts.txt", tmp_path / "out"
+    texts.write_text("a good film but a bad ending\nthe glorious mess of a film\n", encoding="utf-8")
+    command = ("evaluate", classifier, texts, "--methods", "occlusion,random", "--metrics", "causal", "--out", folder)
+    assert run(*command, "--baselines", "alternatives:3", "--removals", "alternatives:3,delete", "--piece", "token") == 0
+    table = (folder / "table.md").read_text(encoding="utf-8")
+    assert "When one token at a time is replaced: causal" in table
+    assert "1.000 [1.000, 1.000] †" in table or "**1.000** [1.000, 1.000] †" in table
+    assert "†" in capsys.readouterr().out
+    assert run(*command[:-2], "--removals", "burn", "--out", tmp_path / "other") == 2
+    assert "a removal is delete, attention, or a baseline" in capsys.readouterr().err.replace("\n", " ")
+
+
 def test_an_interrupted_evaluation_goes_on(classifier: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     texts, folder = tmp_path / "texts.txt", tmp_path / "out"
     texts.write_text("a good film\na tepid movie\nthe glorious mess of a film\n", encoding="utf-8")

@@ -171,6 +171,7 @@ def test_a_number_of_draws_is_kept_to_and_their_sampling_error_is_said() -> None
     assert explain("random:4", tol=0.1).draws == 4
     assert explain("alternatives:5", method="occlusion").draws == 5
     assert explain("alternatives", method="occlusion").draws == FIRST
+    assert explain("alternatives", layer=0, tol=0.3).draws == FIRST, "states of a layer are not drawn further"
 
 
 def test_expected_gradients_grow_likewise() -> None:

@@ -153,7 +153,8 @@ class Preparation:
             self.entry.check(encoded, states)
             self.checked[-1] = True
         begun = torch.stack([self.entry.states(encoded, start) for start in starts])
-        return Case(self.entry, encoded, begun, states, (True,) * len(encoded), objective, self.schedule_for)
+        moving, drawn = (True,) * len(encoded), baselines.drawn(self.start)
+        return Case(self.entry, encoded, begun, states, moving, objective, self.schedule_for, drawn=drawn)
 
     def _prefix(self, encoded: Encoded, moving: Sequence[bool], objective: Objective) -> Prefix | None:
         """Return the leading tokens that do not move, run once; None when they are few or the model cannot share them."""
