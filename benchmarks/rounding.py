@@ -1,14 +1,15 @@
 """Prints the noise of derivatives, and the true error beside the stated one, for models in bfloat16 and float16.
 
-The truth is the same rounded weights in float64. Names of models choose some of the cases:
+The truth is the same rounded weights in float64. Names of models choose some of the cases, "closed" closed forms with such noise:
 
-    python benchmarks/rounding.py [sentiment minilm smollm2]
+    python benchmarks/rounding.py [sentiment minilm smollm2 closed]
 """
 
 from __future__ import annotations
 
 import copy
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,12 @@ import lineal
 from lineal.engine.field import Request, evaluate
 from lineal.models.lease import lease
 from lineal.paths import Straight
+from lineal.quadrature.spelling import schedule
 from lineal.verbs.options import Options
 from lineal.verbs.session import Session
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+from tests.integrands import draw, outcome, rounded
 
 POINTS = (np.arange(17) + 0.5) / 17
 
@@ -52,7 +57,23 @@ def noise(coarse: Any, fine: Any, text: str, target: Any) -> tuple[float, float]
     return float(each / np.abs(exact).sum(axis=1).mean()), float(np.abs(wrong.mean(axis=0)).sum() / each)
 
 
+def closed(draws: int = 60) -> None:
+    """Print how often the stated error is too small on closed forms whose F and derivatives are rounded."""
+    for kind, epsilon in (("bfloat16", 2.0**-7), ("float16", 2.0**-10)):
+        for family in ("smooth", "kinks", "norms", "peaks", "jumps", "steps", "1 of 8", "2 of 30"):
+            found = [
+                outcome(rounded(draw(family, n), epsilon, n), schedule("adaptive", 0.01, 400, (0.0, 1.0), epsilon=epsilon))
+                for n in range(draws)
+            ]
+            above, late = sum(o.true > o.stated for o in found), sum(o.converged and o.true > 0.01 for o in found)
+            true, stated, gradients = (np.median([getattr(o, name) for o in found]) for name in ("true", "stated", "evaluations"))
+            ended = sum(o.converged for o in found)
+            print(f"| {kind} | {family} | {draws} | {ended} | {above} | {late} | {true:.2%} | {stated:.2%} | {gradients:.0f} |", flush=True)
+
+
 def main() -> None:
+    if not sys.argv[1:] or "closed" in sys.argv[1:]:
+        closed()
     for name, texts, target, most, dtypes in CASES:
         if sys.argv[1:] and name not in sys.argv[1:]:
             continue

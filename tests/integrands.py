@@ -9,6 +9,7 @@ What schedules were tuned on was drawn by other seeds; those of `draw` begin wit
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -36,6 +37,21 @@ class Integrand:
     def exact(self) -> Floats:
         """The integral over the path: (t,)."""
         return self.areas(np.array([1.0]))[0]
+
+    def values(self, alphas: Floats) -> Floats:
+        """Return F: (m,)."""
+        return np.asarray(self.areas(alphas).sum(axis=1))
+
+
+@dataclass(frozen=True)
+class Rounded(Integrand):
+    """An integrand whose F is not the sum of its antiderivatives: (m,) → (m,)."""
+
+    f: Curve
+
+    def values(self, alphas: Floats) -> Floats:
+        """Return F: (m,)."""
+        return self.f(alphas)
 
 
 Features = tuple[Curve, Curve]
@@ -181,6 +197,24 @@ def joined(one: Integrand, other: Integrand) -> Integrand:
     )
 
 
+def rounded(of: Integrand, epsilon: float, seed: int) -> Rounded:
+    """Return an integrand as a model computes it whose numbers are ε apart around 1: noise of F, of one of its digits, and F rounded to
+    them; noise of derivatives of 2 ε of their mean L1 norm. The same point is the same again."""
+    size, shift = np.abs(of.derivatives(np.linspace(0, 1, 65))).sum(axis=1).mean(), np.abs(of.exact).sum()
+
+    def drawn(alphas: Floats, count: int) -> Floats:
+        numbers = [np.random.default_rng([seed, count, zlib.crc32(np.float64(a).tobytes())]).standard_normal(count) for a in alphas]
+        return np.array(numbers).reshape(-1, count)
+
+    def values(alphas: Floats) -> Floats:
+        exact = of.areas(alphas).sum(axis=1) + shift
+        digit = epsilon * 2.0 ** np.floor(np.log2(np.maximum(np.abs(exact), 1e-30)))
+        return np.asarray(digit * np.round(exact / digit + drawn(alphas, 1)[:, 0]))
+
+    tokens = len(of.exact)
+    return Rounded(lambda a: of.derivatives(a) + drawn(a, tokens) * 2 * epsilon * size / tokens, of.areas, values)
+
+
 def logarithmic(r: Generator, low: float, high: float, size: int | None = None) -> Floats:
     """Return numbers whose logarithms are even."""
     return np.exp(r.uniform(np.log(low), np.log(high), size))
@@ -202,7 +236,7 @@ class Outcome:
 def outcome(integrand: Integrand, schedule: Schedule) -> Outcome:
     """Integrate and compare."""
     while (ask := schedule.ask()) is not None:
-        values = [integrand.areas(alphas).sum(axis=1)[:, None] for alphas in (ask.alphas, ask.ends)]
+        values = [integrand.values(alphas)[:, None] for alphas in (ask.alphas, ask.ends)]
         schedule.tell(values[0], integrand.derivatives(ask.alphas)[:, None], values[1])
     integral = schedule.integral()
     mass = float(np.abs(integral.value).sum())

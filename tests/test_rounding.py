@@ -15,7 +15,7 @@ from lineal.models.rounding import spacing
 from lineal.quadrature import spelling as rules
 from lineal.quadrature.rounded import SAMPLED
 from tests import tiny
-from tests.integrands import Integrand, draw
+from tests.integrands import draw, outcome, rounded
 
 EPSILON = 2.0**-7
 TEXT = "the tepid movie was a glorious mess."
@@ -77,35 +77,10 @@ def test_jumps_below_the_rounding_of_f_are_allowed_for(family: str) -> None:
     """Where F says little, differences count for more: float16, its F and its derivatives, on closed forms that jump."""
     epsilon, above, late, size = 2.0**-10, 0, 0, 60
     for number in range(2_000_000, 2_000_000 + size):
-        true, stated, converged = rounded_draw(draw(family, number), epsilon, number)
-        above, late = above + (true > stated), late + (converged and true > 0.01)
+        found = outcome(rounded(draw(family, number), epsilon, number), rules.schedule("adaptive", 0.01, 400, (0.0, 1.0), epsilon=epsilon))
+        above, late = above + (found.true > found.stated), late + (found.converged and found.true > 0.01)
     assert above <= binom.isf(0.001, size, 0.03)
     assert late <= binom.isf(0.001, size, 0.005)
-
-
-def rounded_draw(integrand: Integrand, epsilon: float, seed: int) -> tuple[float, float, bool]:
-    """Return true and stated error, relative to the mass, and whether it converged, of a closed form in a model of coarse numbers."""
-    size, shift = np.abs(integrand.derivatives(np.linspace(0, 1, 65))).sum(axis=1).mean(), np.abs(integrand.exact).sum()
-    tokens = len(integrand.exact)
-
-    def drawn(alphas: np.ndarray, count: int) -> np.ndarray:
-        numbers = [np.random.default_rng([seed, count, zlib.crc32(np.float64(a).tobytes())]).standard_normal(count) for a in alphas]
-        return np.array(numbers).reshape(-1, count)
-
-    def values(alphas: np.ndarray) -> np.ndarray:
-        exact = integrand.areas(alphas).sum(axis=1, keepdims=True) + shift
-        digit = epsilon * 2.0 ** np.floor(np.log2(np.maximum(np.abs(exact), 1e-30)))
-        return digit * np.round(exact / digit + drawn(alphas, 1))
-
-    def derivatives(alphas: np.ndarray) -> np.ndarray:
-        return (integrand.derivatives(alphas) + drawn(alphas, tokens) * 2 * epsilon * size / tokens)[:, None]
-
-    schedule = rules.schedule("adaptive", 0.01, 400, (0.0, 1.0), epsilon=epsilon)
-    while (ask := schedule.ask()) is not None:
-        schedule.tell(values(ask.alphas), derivatives(ask.alphas), values(ask.ends))
-    found = schedule.integral()
-    mass = float(np.abs(integrand.exact).sum())
-    return float(np.abs(found.value[0] - integrand.exact).sum()) / mass, float(found.error[0]) / mass, found.stops[0].converged
 
 
 def test_without_the_measurement_a_fixed_rule_understates_it() -> None:
