@@ -170,7 +170,7 @@ def test_characters_the_model_cannot_read_are_counted_in_every_view(minilm) -> N
 
 
 def test_the_warning_of_a_pair_names_the_text(minilm, tmp_path: Path) -> None:
-    record = lineal.explain_pair(minilm, "Send it back.", CHINESE, max_evaluations=16)
+    record = lineal.explain_pair(minilm, "Send it back.", CHINESE, rule="gauss:2")
     assert record.warnings[0].startswith("Text 2: The model cannot read 9 of 15 characters")
     for view in (views.pair_page(record), pair_text(record)):
         assert "Text 2: The model cannot read 9 of 15 characters" in " ".join(view.split())
@@ -283,7 +283,7 @@ def test_an_interrupted_evaluation_does_not_go_on_with_another_vector(minilm, tm
         lineal.evaluate(minilm, texts, baselines=[second], **how)
 
 
-@pytest.mark.parametrize("name", ["minilm", "sentiment"])
+@pytest.mark.parametrize("name", [pytest.param("minilm", marks=pytest.mark.slow), "sentiment"])
 def test_an_encoder_and_the_encoder_below_a_probe_are_loaded_as_asked(minilm, name: str) -> None:
     pytest.importorskip("bitsandbytes")
     plain, small = lineal.load(name, device="cpu"), lineal.load(name, device="cpu", load_in_4bit=True)
