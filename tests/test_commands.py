@@ -13,6 +13,7 @@ import lineal
 from lineal.cli import options
 from lineal.cli.main import EXAMPLES, app, main
 from lineal.errors import ModelError, OptionError
+from lineal.jobs.job import Job
 from lineal.targets import spelling as specs
 from lineal.verbs.options import Options
 
@@ -28,6 +29,7 @@ GROUPS: dict[str, tuple[Any, ...]] = {
     "evaluate": (options.Precision, options.Reading, options.Loading),
     "liar": (options.Precision, options.Holding, options.Loading),
     "probe": (options.Loading,),
+    "run": (options.Columns, options.Running, options.Precision, options.Reading, options.Loading),
     "show": (options.Delivery,),
     "summary": (),
     "models": (),
@@ -36,13 +38,27 @@ GROUPS: dict[str, tuple[Any, ...]] = {
 """What every command takes as a group; a new command says here which it has."""
 SINGLE = {
     "trust": {"explain", "generate", "pair", "match", "interactions", "compare"},
-    "out": {"explain", "generate", "pair", "match", "interactions", "compare", "evaluate", "liar", "probe", "show", "summary", "demo"},
+    "out": {
+        "explain",
+        "generate",
+        "pair",
+        "match",
+        "interactions",
+        "compare",
+        "evaluate",
+        "liar",
+        "probe",
+        "show",
+        "summary",
+        "demo",
+        "run",
+    },
     "as_json": {"explain", "generate", "pair", "match", "interactions", "compare", "evaluate", "show", "summary"},
     "strict": {"explain", "generate", "pair", "match", "interactions", "compare", "evaluate", "liar", "show"},
-    "baseline": {"explain", "generate", "pair", "match", "interactions", "compare", "liar"},
-    "method": {"explain", "generate", "liar"},
-    "target": {"explain", "pair", "interactions", "compare", "evaluate", "summary"},
-    "unit": {"explain", "generate", "pair", "interactions", "compare", "evaluate", "liar"},
+    "baseline": {"explain", "generate", "pair", "match", "interactions", "compare", "liar", "run"},
+    "method": {"explain", "generate", "liar", "run"},
+    "target": {"explain", "pair", "interactions", "compare", "evaluate", "summary", "run"},
+    "unit": {"explain", "generate", "pair", "interactions", "compare", "evaluate", "liar", "run"},
 }
 """Options that are no part of a group everywhere, and who has them."""
 
@@ -133,3 +149,12 @@ def test_what_is_misspelt_is_answered_with_what_was_meant() -> None:
         specs.target("nxt")
     with pytest.raises(ModelError, match="did you mean 'sentiment'"):
         lineal.load("sentimnt")
+
+
+def test_every_field_of_a_job_is_an_option_with_its_default() -> None:
+    has = {parameter.name: parameter for parameter in COMMANDS["run"].params}
+    for field in fields(Job):
+        assert field.name in has, f"a job has {field.name}, and lineal run has no option for it"
+        if field.name not in ("model", "input", "out"):
+            assert has[field.name].default == field.default, field.name
+    assert set(has) - {field.name for field in fields(Job)} <= {"write_job", "verify", "redo", "help"}

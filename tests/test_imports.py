@@ -40,6 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "evaluation": LOW | {"models", "prompts", "baselines", "targets", "engine", "methods", "verbs"},
     "tasks": LOW | {"models", "prompts", "targets", "verbs"},
     "tables": {"errors", "records", "metrics"},
+    "jobs": {"errors", "typed", "files", "records", "models", "prompts", "targets", "verbs", "tables"},
     "views.parts": DRAWN,
     "views.media": DRAWN | {"views.parts"},
     "views.attribution": DRAWN | {"views.parts", "views.media"},
@@ -60,20 +61,21 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli": {"lineal", "web"}
     | TOOLS
     | {"quadrature.contract", "records", "metrics.catalogue", "models", "prompts", "baselines", "targets", "engine", "verbs"}
-    | {"evaluation", "tasks", "tables", "views"},
+    | {"evaluation", "tasks", "tables", "jobs", "views"},
     "__main__": {"cli"},
 }
 
 # Libraries that only these rows may import.
 OWNERS: dict[str, set[str]] = {
-    "torch": {"paths", "objectives", "models", "prompts", "baselines", "targets", "engine", "methods", "verbs", "evaluation"},
+    "torch": {"paths", "objectives", "models", "prompts", "baselines", "targets", "engine", "methods", "verbs", "evaluation", "jobs"},
     "transformers": {"models"},
     "sentence_transformers": {"models"},
     "typer": {"cli"},
     "starlette": {"web"},
     "uvicorn": {"web"},
-    "pyarrow": {"tables"},
+    "pyarrow": {"tables", "jobs"},
     "duckdb": {"tables"},
+    "ray": {"jobs"},
 }
 
 

@@ -24,6 +24,7 @@ from lineal.cli.match import match
 from lineal.cli.models import models
 from lineal.cli.pair import pair
 from lineal.cli.probe import probe
+from lineal.cli.run import run
 from lineal.cli.serve import serve
 from lineal.cli.show import show
 from lineal.cli.summary import summary
@@ -49,6 +50,11 @@ EXAMPLES = {
     "interactions": ('lineal interactions sentiment "Not a bad film at all." --out together.html',),
     "compare": ('lineal compare sentiment "Not a bad film at all." --methods ig,dig-greedy,occlusion',),
     "evaluate": ("lineal evaluate sentiment reviews.txt --limit 50 --out evaluation",),
+    "run": (
+        "lineal run sentiment reviews.tsv --text text --out out",
+        "lineal run minilm searches.jsonl --text document --target similar:{query} --out out",
+        "lineal run sentiment reviews.tsv --out out --write-job",
+    ),
     "show": ("lineal show result.json", "lineal show result.json --out result.png"),
     "serve": ("lineal serve", "lineal serve sentiment minilm"),
     "probe": ("lineal probe reviews.tsv --out probe",),
@@ -56,7 +62,7 @@ EXAMPLES = {
 """What the help of a command ends with."""
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich")
-for command in (explain, generate, liar, pair, match, interactions, compare, evaluate, summary, show, models, demo, probe, serve):
+for command in (explain, generate, liar, pair, match, interactions, compare, evaluate, run, summary, show, models, demo, probe, serve):
     examples = [f"\u00a0\u00a0{escape(line)}" for line in EXAMPLES.get(command.__name__, ())]
     app.command(epilog="\n\n".join(["Examples:", *examples]) if examples else None)(command)
 

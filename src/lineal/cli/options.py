@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
 from typer.models import OptionInfo
@@ -190,6 +190,45 @@ class Loading:
         return loaded
 
 
+@dataclass(frozen=True, kw_only=True)
+class Columns:
+    """What of a row is read, and as what."""
+
+    text: Annotated[str | None, typer.Option("--text", metavar="COLUMN", help="The text.", show_default="text, or the only one")] = None
+    second: Annotated[str | None, typer.Option("--second", metavar="COLUMN", help="The second text of a pair.")] = None
+    messages: Annotated[str | None, typer.Option("--messages", metavar="COLUMN", help="A chat, as a list or as JSON.")] = None
+    id: Annotated[str | None, typer.Option("--id", metavar="COLUMN", help="What the row is called.", show_default="file:row")] = None
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--keep", metavar="COLUMN", help="Keep this column (NEW=COLUMN renames it); again for more.", show_default="all others"
+        ),
+    ] = None
+    format: Annotated[
+        str | None, typer.Option("--format", metavar="NAME", help="csv, tsv, jsonl, parquet or lines.", show_default="by the file's name")
+    ] = None
+    names: Annotated[
+        list[str] | None, typer.Option("--names", metavar="A,B,…", help="The columns, where no file has a header.", show_default=False)
+    ] = None
+    quotes: Annotated[
+        bool | None, typer.Option("--quotes/--no-quotes", help="Whether quotation marks frame cells.", show_default="in CSV")
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """Who does the work, in which pieces."""
+
+    on_error: Annotated[
+        Literal["row", "stop"], typer.Option("--on-error", help="A text that fails is a row with the reason, or the end.")
+    ] = "row"
+    shard: Annotated[int, typer.Option("--shard", help="Rows of a file of results: what is lost at most when something dies.")] = 256
+    workers: Annotated[
+        int | None, typer.Option("--workers", help="Processes, each with the model.", show_default="as many as pay on this machine")
+    ] = None
+    engine: Annotated[Literal["local", "ray"], typer.Option("--engine", help="Who runs the processes.")] = "local"
+
+
 def settings(group: Any) -> dict[str, Any]:
     """Return the options of a group by name, as the verbs take them: a layer's number is a number."""
     found = {field.name: getattr(group, field.name) for field in fields(group)}
@@ -218,7 +257,16 @@ def takes_groups(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-PANELS = {Precision: "How exact", Framing: "Prompt", Holding: "Prompt", Reading: "Prompt", Delivery: "Output", Loading: "Model"}
+PANELS = {
+    Precision: "How exact",
+    Framing: "Prompt",
+    Holding: "Prompt",
+    Reading: "Prompt",
+    Delivery: "Output",
+    Loading: "Model",
+    Columns: "Rows",
+    Running: "Run",
+}
 """Where the options of a group stand in the help."""
 PANEL_OF = {"messages": "Prompt", "trust": "Output", "out": "Output", "as_json": "Output", "strict": "Output"}
 """Where options of no group stand, if not among what is asked."""
@@ -226,6 +274,8 @@ PANEL_OF = {"messages": "Prompt", "trust": "Output", "out": "Output", "as_json":
 
 def _in_panel(annotation: Any, panel: str) -> Any:
     """Return the annotation of an option with the panel that it stands in; of an argument, as it is."""
+    if get_origin(annotation) is not Annotated:
+        return annotation
     kind, *told = get_args(annotation)
     placed = []
     for one in told:
