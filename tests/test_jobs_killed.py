@@ -22,6 +22,7 @@ from lineal.jobs.job import Job, job
 from tests import tiny_job
 
 ROOT = Path(__file__).parents[1]
+ROWS = 64
 
 
 def begun(asked: Job) -> subprocess.Popen[bytes]:
@@ -45,7 +46,7 @@ def same(found: dict[Any, tuple[Any, ...]], wanted: dict[Any, tuple[Any, ...]]) 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[Any, tuple[Any, ...]]:
-    asked = tiny_job.small(tmp_path_factory.mktemp("undisturbed"), 200)
+    asked = tiny_job.small(tmp_path_factory.mktemp("undisturbed"), ROWS)
     drive.run(asked)
     return tiny_job.found(asked.out)
 
@@ -53,15 +54,15 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[Any, tuple[Any
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_a_killed_driver_loses_nothing_that_was_done(tmp_path: Path, undisturbed: dict[Any, tuple[Any, ...]], seed: int) -> None:
-    draw, asked = random.Random(seed), tiny_job.small(tmp_path, 200)
+    draw, asked = random.Random(seed), tiny_job.small(tmp_path, ROWS)
     for _ in range(2):
         driver, shards = begun(asked), len(list(Path(asked.out).glob("part-*")))
-        until, most = draw.randint(1, 8), time.monotonic() + 120
+        until, most = draw.randint(1, 3), time.monotonic() + 120
         while driver.poll() is None and len(list(Path(asked.out).glob("part-*"))) < shards + until and time.monotonic() < most:
             time.sleep(0.01)
         time.sleep(draw.random() * 0.2)
         driver.kill()
-        driver.wait()
+        driver.communicate()
         if Path(asked.out, plan.NAME).exists():
             assert folder.state(plan.load(asked.out), Path(asked.out), whole=True).damaged == {}
     drive.run(asked)
@@ -71,7 +72,7 @@ def test_a_killed_driver_loses_nothing_that_was_done(tmp_path: Path, undisturbed
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_killed_workers_are_replaced(tmp_path: Path, undisturbed: dict[Any, tuple[Any, ...]], seed: int) -> None:
-    draw, asked = random.Random(seed), tiny_job.small(tmp_path, 200, workers=2)
+    draw, asked = random.Random(seed), tiny_job.small(tmp_path, ROWS, workers=2)
     driver, killed, most = begun(asked), 0, time.monotonic() + 200
     while driver.poll() is None and killed < 2 and time.monotonic() < most:
         time.sleep(draw.random())
@@ -154,7 +155,7 @@ def test_an_error_of_a_worker_is_the_runs(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path, undisturbed: dict[Any, tuple[Any, ...]]) -> None:
-    asked = tiny_job.small(tmp_path, 200)
+    asked = tiny_job.small(tmp_path, ROWS)
     (tmp_path / "job.toml").write_text(asked.to_toml())
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     driver = subprocess.Popen([sys.executable, "-m", "lineal", "run", str(tmp_path / "job.toml")], env=environment, stderr=subprocess.PIPE)
