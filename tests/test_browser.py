@@ -8,6 +8,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,7 @@ def pages() -> dict[str, Callable[[], str]]:
         "comparison of generations": partial(views.comparison_page, several),
         "trust below a result": lambda: views.page(RECORDS["converged"], panels=[views.trust_panel(TRUST)]),
         "verdicts": verdicts,
+        "list": partial(views.page, [RECORDS[name] for name in ("converged", "labels", "not_converged", "arabic", "emoji")]),
     }
 
 
@@ -153,6 +155,38 @@ def _no_complaint(tab: Tab) -> Iterator[None]:
     assert tab.complaints == []
 
 
+AXE = resources.files("axe_core_python").joinpath("axe.min.js").read_text(encoding="utf-8")
+
+
+IN_RGB = """() => {
+  const brush = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const rgb = (colour) => {
+    brush.clearRect(0, 0, 1, 1);
+    brush.fillStyle = colour;
+    brush.fillRect(0, 0, 1, 1);
+    const [r, g, b, a] = brush.getImageData(0, 0, 1, 1).data;
+    return `rgba(${r}, ${g}, ${b}, ${a / 255})`;
+  };
+  for (const el of document.querySelectorAll("details")) el.open = true;
+  const seen = [...document.querySelectorAll("body *")].map((el) => [el, getComputedStyle(el)]);
+  const drawn = seen.map(([el, style]) => [el, rgb(style.color), rgb(style.backgroundColor)]);
+  for (const [el, ink, ground] of drawn) Object.assign(el.style, { color: ink, backgroundImage: "none", backgroundColor: ground });
+}"""
+"""Opens all folds and spells colours as axe-core can read them: it knows neither oklch nor color-mix, and gives up where it meets one."""
+
+
+def barriers(page: Any) -> list[str]:
+    """Return what axe-core calls serious or critical on a page, all folds open: the rule, and the first element that breaks it."""
+    page.evaluate(IN_RGB)
+    page.evaluate(AXE)
+    found = page.evaluate("async () => (await axe.run({ resultTypes: ['violations'] })).violations")
+    return [
+        f"{one['id']} ×{len(one['nodes'])}: {one['nodes'][0]['html'][:160]} ({[why['message'] for why in one['nodes'][0]['any']]})"
+        for one in found
+        if one["impact"] in ("serious", "critical")
+    ]
+
+
 def number(line: str) -> float:
     """Return the first number of a line of a tip."""
     found = re.search(r"[+−]?\d[\d.]*(?:e[+-]?\d+)?", line)
@@ -201,6 +235,54 @@ def test_a_page_runs_and_fits(tab: Tab, name: str) -> None:
             ground, ink = shade(page, "html", "backgroundColor"), shade(page, "body", "color")
             assert (ground > ink) == (theme == "light")
             assert (max(ground, ink) + 0.05) / (min(ground, ink) + 0.05) > 7
+
+
+KEPT_OPEN = (
+    "converged",
+    "not_converged",
+    "labels",
+    "arabic",
+    "held",
+    "steps",
+    "generation",
+    "two sides",
+    "pair",
+    "matches",
+    "interactions",
+)
+KEPT_OPEN += ("comparison", "comparison of generations", "evaluation", "trust", "failure", "verdicts", "list")
+
+
+@pytest.mark.parametrize("name", KEPT_OPEN)
+def test_nobody_is_kept_out(tab: Tab, name: str) -> None:
+    """Names for what can be used, contrast of what can be read, order for what can be heard: axe-core, in light and in dark."""
+    for theme in ("light", "dark"):
+        assert barriers(tab.open(name, theme=theme)) == []
+
+
+def test_the_watch_for_barriers_sees_one(tab: Tab) -> None:
+    page = tab.open("converged")
+    page.evaluate(
+        "() => { document.querySelector('.answer').style.color = '#ddd'; document.querySelector('.theme').removeAttribute('aria-label'); }"
+    )
+    assert any(one.startswith("color-contrast") for one in barriers(page))
+
+
+def test_a_line_of_a_list_opens_by_key_and_by_address_and_its_words_say_its_numbers(tab: Tab) -> None:
+    page = tab.open("list")
+    second = page.locator("details.one").nth(3)
+    assert second.locator("article").is_hidden()
+    second.locator("summary").first.focus()
+    page.keyboard.press("Enter")
+    marks = second.locator('[data-level="word"] .text .u').all()
+    assert said(tab, marks, worth(RECORDS["arabic"].words())) > 2
+    page.goto(page.url.partition("#")[0] + "#text-2")
+    expect(page.locator("#text-2 article")).to_be_visible()
+
+
+def test_the_first_line_is_what_the_record_says(tab: Tab) -> None:
+    for name in ("converged", "generation", "pair", "interactions"):
+        assert tab.open(name).locator("p.answer").first.is_visible()
 
 
 @pytest.mark.parametrize("name", ["converged", "arabic", "emoji", "two_texts", "held", "spread"])
