@@ -31,6 +31,7 @@ GROUPS: dict[str, tuple[Any, ...]] = {
     "probe": (options.Loading,),
     "run": (options.Columns, options.Running, options.Precision, options.Reading, options.Loading),
     "show": (options.Delivery,),
+    "serve": (),
     "summary": (),
     "models": (),
     "demo": (),
