@@ -103,5 +103,11 @@ def test_another_wording_takes_the_place_of_the_baseline() -> None:
     assert "counterfactual" in record.baseline  # type: ignore[attr-defined]
 
 
+def test_no_field_is_called_as_what_a_form_sends_beside_it() -> None:
+    for model in models().values():
+        for question in questions.offered(model):
+            assert not {"model", "question"} & {field.name for field in questions.fields(question, model)}
+
+
 def test_the_limits_are_said_in_sentences() -> None:
     assert all(any(str(n) in said for said in questions.LIMITS.sentences) for n in (20_000, 512, 50, 24, 300))

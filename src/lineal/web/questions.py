@@ -369,7 +369,7 @@ def _label(model: TextModel, given: dict[str, Any]) -> Record:
 
 def _found(model: TextModel, given: dict[str, Any]) -> Record:
     if model.card.kind == "reader":
-        return explain(model, (given["question"], given["text"]), _target("answer", model, given), **_how(given))
+        return explain(model, (given["query"], given["text"]), _target("answer", model, given), **_how(given))
     if model.card.kind == "masked":
         token = targets.fill(given["word"] or None)
         return explain(model, given["text"], _made(token, given), **_how(given))
@@ -429,7 +429,7 @@ def _fields_of_matches(model: TextModel) -> tuple[Field, ...]:
 def _fields_of_finding(model: TextModel) -> tuple[Field, ...]:
     if model.card.kind == "reader":
         return (
-            _text("Who wrote the letter?", "Question", "question", "Give the question."),
+            _text("Who wrote the letter?", "Question", "query", "Give the question."),
             _text("The old lighthouse keeper wrote a letter to the sea.", asks="Give the text the answer is in."),
         )
     asks = "Give a word that could stand there, or none for the likeliest." if model.card.kind == "masked" else "Give a word of the text."

@@ -37,6 +37,7 @@
   };
   if (form) {
     form.addEventListener("change", describe);
+    form.addEventListener("submit", () => sessionStorage.setItem("asked", "1"));
     describe();
     const link = form.querySelector(".link");
     link.hidden = false;
@@ -62,13 +63,10 @@
   const result = $(".result");
   if (!result) return;
   if (result.dataset.ended === "1") {
-    if (sessionStorage.getItem("waited") === result.dataset.job) {
-      sessionStorage.removeItem("waited");
-      $("#answer").focus();
-    }
+    if (sessionStorage.getItem("asked")) $("#answer").focus();
+    sessionStorage.removeItem("asked");
     return;
   }
-  sessionStorage.setItem("waited", result.dataset.job);
   const state = result.querySelector(".state");
   const line = result.querySelector("polyline");
   const told = new EventSource(`/job/${result.dataset.job}/events`);
