@@ -333,7 +333,6 @@ def test_a_text_that_could_have_stood_there_instead(classifier: str, tmp_path: P
         (("--target", "lable"), "did you mean 'label"),
         (("--method", "dig-gready"), "did you mean 'dig-greedy'"),
         (("--baseline", "maks"), "did you mean 'mask'"),
-        (("--baseline", "mask", "--baseline", "a plain text"), "'text:a plain text'"),
         (("--baseline", "mask,text:a, b"), "'text:b'"),
         (("--tol", "0"), "tol is 0"),
         (("--layer", "1.5"), "no layer '1.5'"),

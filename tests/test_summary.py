@@ -209,7 +209,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
 
     made = folder(tmp_path / "in", texts(200, 6, all={"w1": 2.0}), {"party": "string"})
     with pytest.raises(SystemExit) as done:
-        main(["summary", str(made), "--by", "party", "--out", str(tmp_path / "s.html")])
+        main(["summary", str(made), "--group-by", "party", "--out", str(tmp_path / "s.html")])
     assert not done.value.code
     assert "“w1”" in capsys.readouterr().out
     assert "Words that push POSITIVE up" in (tmp_path / "s.html").read_text(encoding="utf-8")

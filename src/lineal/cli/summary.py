@@ -14,7 +14,9 @@ from lineal.files import write_whole
 @options.takes_groups
 def summary(
     folder: Annotated[str, typer.Argument(metavar="DIR", help="A folder of results (docs/schema.md), on disk or s3://bucket/folder.")],
-    by: Annotated[str | None, typer.Option("--by", metavar="COLUMN", help="A column of the input that groups the texts.")] = None,
+    group_by: Annotated[
+        str | None, typer.Option("--group-by", metavar="COLUMN", help="A column of the input that groups the texts.")
+    ] = None,
     between: Annotated[
         list[str] | None, typer.Option("--between", metavar="VALUE", help="Compare two of its values: give it twice.")
     ] = None,
@@ -40,7 +42,7 @@ def summary(
     else:
         deliver.check_out(out, Summary)
     with console.working("reading the results …"):
-        found = summarise(folder, by=by, between=between, targets=target, min_texts=min_texts, case=case)
+        found = summarise(folder, by=group_by, between=between, targets=target, min_texts=min_texts, case=case)
     if parquet:
         from lineal.tables.shards import packed
 
