@@ -198,3 +198,19 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
         main(typed)
     assert ended.value.code == 2
     assert "tol = 0.02, and now it is 0.01" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_ray_gives_the_same_rows(tmp_path: Path, undisturbed: dict[Any, tuple[Any, ...]]) -> None:
+    pytest.importorskip("ray")
+    asked = tiny_job.small(tmp_path, ROWS, engine="ray")
+    driver = begun(asked)  # in a process of its own: Ray leaves threads and sockets behind
+    while driver.poll() is None and not list(Path(asked.out).glob("part-*")):
+        time.sleep(0.1)
+    driver.kill()
+    driver.communicate()
+    assert folder.state(plan.load(asked.out), Path(asked.out), whole=True).damaged == {}
+    driver = begun(asked)
+    said = driver.communicate()[1].decode()
+    assert driver.returncode == 0, said
+    same(tiny_job.found(asked.out), undisturbed)
