@@ -134,7 +134,7 @@ def public() -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("name", public())
+@pytest.mark.parametrize("name", sorted(public()))
 def test_every_public_array_has_its_shape_beside_its_type_or_in_words(name: str) -> None:
     of = public()[name]
     if without := arrays(of):
