@@ -30,6 +30,7 @@ def main() -> None:
     options.add_argument("--kills", type=int, default=50)
     options.add_argument("--rows", type=int, default=400)
     options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--after", type=float, default=6.0, help="seconds until a kill at most, from where workers are there")
     given = options.parse_args()
     draw, kills, folders = random.Random(given.seed), {"driver": 0, "worker": 0}, 0
     place = Path(tempfile.mkdtemp())
@@ -45,7 +46,7 @@ def main() -> None:
             there = []
             while driver.poll() is None and not (there := beneath(driver.pid)):
                 time.sleep(0.05)
-            time.sleep(draw.random() * 20)
+            time.sleep(draw.random() * given.after)
             there = beneath(driver.pid) if driver.poll() is None else []
             if there and whom == "worker":
                 os.kill(draw.choice(there), signal.SIGKILL)
