@@ -26,7 +26,7 @@ COMMANDS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[
 ENCODINGS = ("utf-8", "utf-8", "utf-8", "latin-1", "ascii")
 SMALL_DISK = 1500
 """Bytes after which a full disk is full."""
-WEIGHTS = {
+WEIGHTS = {  # without serve, which does not end
     "explain": 6,
     "generate": 3,
     "pair": 3,
@@ -35,6 +35,7 @@ WEIGHTS = {
     "compare": 2,
     "evaluate": 2,
     "summary": 0.5,
+    "run": 1,
     "show": 2,
     "probe": 1,
     "liar": 1,
@@ -148,6 +149,9 @@ def _usual(command: str, rng: random.Random, workspace: Workspace, folder: Path)
                 )
             ),
             *out,
+        ],
+        "run": lambda: [
+            *(model("classifier", "encoder", "decoder", "probe"), str(workspace.file("lines.txt")), "--out", str(folder / "run"), *quick),
         ],
         "show": lambda: [str(stored(workspace, folder, rng)), *out],
         "probe": lambda: [str(workspace.file("labelled.tsv")), "--encoder", model("encoder"), "--out", str(folder / "probe")],
