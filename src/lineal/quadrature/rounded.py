@@ -27,7 +27,8 @@ class Rounded:
     σ̂ ∫‖d‖₁ dα, as if all samples erred the same way: measured on bfloat16 and float16 models, true errors were 0.4 to 0.7 of that
     (docs/quadrature.md). F scatters too; by how much, the rule is told (`Rule.within`), which would otherwise take every cell's rounding
     of F for an error, divide it by what cancels between tokens, and add it up over ever more cells. An output whose error is then above
-    the tolerance ends with ROUNDING in place of CONVERGED.
+    the tolerance ends with ROUNDING in place of CONVERGED, and one whose F jumps too, for steps of F are what rounding makes: whether the
+    model itself jumps is told in float32.
 
     schedule: the rule. epsilon: spacing of the model's numbers around 1. tol: relative, as the rule's. breaks: kinks of the path, which
     probes keep away from. pooled: as in `Adaptive`. Cost: 6 gradients. Not to be trusted where F changes on the scale of ε: the change is
@@ -85,7 +86,9 @@ class Rounded:
         error = inner.error + np.nan_to_num(self._noise, nan=np.inf, posinf=np.inf) * self._mean_length()
         error = np.maximum(error, np.abs(inner.residual) if not self._pooled else np.linalg.norm(inner.residual))
         mass = self._lengths(inner.value[None])[0]
-        stops = [Stop.ROUNDING if s.converged and e > self._tol * w else s for s, e, w in zip(inner.stops, error, mass, strict=True)]
+        coarse = (s is Stop.JUMP and n > 0 for s, n in zip(inner.stops, self._noise, strict=True))  # which rounding alone can make
+        ended = zip(inner.stops, coarse, error, mass, strict=True)
+        stops = [Stop.ROUNDING if c or (s.converged and e > self._tol * w) else s for s, c, e, w in ended]
         return replace(inner, error=error, evaluations=inner.evaluations + 2 * len(self._probes), stops=tuple(stops))
 
     def _spread(self, values: Floats, below: Floats, above: Floats) -> Floats:
