@@ -3,7 +3,7 @@
     python benchmarks/kills.py --kills 50
 
 Each round starts a driver over what the rounds before have left; half of the rounds kill the driver, half one of its two workers.
-When all rows are there, they are compared (ids, tokens, scores, errors, to the last bit) and the next folder begins.
+When all rows are there, they are compared (ids, texts, scores, F, errors, stops and failures, to the last bit) and the next folder begins.
 """
 
 from __future__ import annotations

@@ -74,6 +74,19 @@ def test_a_file_that_has_its_name_is_whole(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
+def test_a_page_that_was_changed_on_the_disk_is_known_by_its_checksum(tmp_path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    path = written(tmp_path, [review()]) / shards.name(0)
+    column = pq.read_metadata(path).row_group(0).column(list(schema.COLUMNS).index("seconds"))
+    whole = bytearray(path.read_bytes())
+    begin = column.dictionary_page_offset or column.data_page_offset
+    whole[begin + column.total_compressed_size - 1] ^= 1  # the last byte of the column's last page
+    path.write_bytes(whole)
+    with pytest.raises(OSError, match=r"(?i)crc|checksum"), pq.ParquetFile(path, page_checksum_verification=True) as file:
+        file.read()
+
+
 def test_a_shard_that_cannot_be_written_is_an_error_that_names_it(tmp_path: Path) -> None:
     (tmp_path / shards.name(0)).mkdir()
     with pytest.raises(OutputError, match=r"part-000000\.parquet cannot be written"):

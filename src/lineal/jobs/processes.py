@@ -39,7 +39,7 @@ def cores() -> int:
 
 
 def usual(device: str) -> int:
-    """Return how many processes pay: one per accelerator, and one per core on a CPU, with a thread each (docs/scale.md has the figures)."""
+    """Return how many processes pay: one per accelerator, and one per core on a CPU, with a thread each: a choice that was not measured."""
     return max(1, torch.cuda.device_count()) if device == "cuda" else 1 if device != "cpu" else cores()
 
 

@@ -53,7 +53,7 @@ def write(path: Path, schema: pyarrow.Schema, groups: Iterable[Iterable[Mapping[
     noted: dict[bytes | str, str] = {SCHEMA: str(VERSION), **metadata}
     try:
         aside.parent.mkdir(parents=True, exist_ok=True)
-        with pq.ParquetWriter(aside, schema.with_metadata(noted), compression="zstd") as writer:
+        with pq.ParquetWriter(aside, schema.with_metadata(noted), compression="zstd", write_page_checksum=True) as writer:
             rows = 0
             for group in groups:
                 listed = list(group)
