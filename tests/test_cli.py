@@ -17,6 +17,7 @@ import lineal
 from lineal import metrics
 from lineal.cli.console import lasting
 from lineal.cli.main import main
+from lineal.errors import OutputError
 from lineal.evaluation.judge import Judge
 from lineal.models import Encoded, TextModel
 from lineal.models.classifier import SequenceClassifier
@@ -372,6 +373,27 @@ def test_what_was_finished_of_many_texts_outlives_what_cuts_them_short(
     assert run("explain", classifier, "--file", texts, "--out", out) == 0
     assert out.exists()
     assert not kept.exists()
+
+
+def test_what_cannot_be_written_at_the_end_is_not_lost(classifier: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "texts.txt").write_text("a glorious ending\na tepid ending\n", encoding="utf-8")
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OutputError("all.html cannot be written: no space left on device")
+
+    monkeypatch.setattr(lineal.views, "save", full)
+    assert run("explain", classifier, "--file", tmp_path / "texts.txt", "--out", tmp_path / "all.html") == 2
+    assert len(list(lineal.load_results(tmp_path / "all.unfinished.jsonl"))) == 2
+
+
+def test_a_text_that_cannot_be_examined_keeps_no_other_from_it(classifier: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "texts.txt").write_text("film\na glorious ending\n", encoding="utf-8")
+    how = ("--rule", "gauss:4", "--device", "cpu", "--trust", "--out", tmp_path / "all.html")
+    assert run("explain", classifier, "--file", tmp_path / "texts.txt", *how) == 0
+    assert "not examined" in capsys.readouterr().out
+    page = (tmp_path / "all.html").read_text(encoding="utf-8")
+    assert page.count('class="trust"') == 1
+    assert not (tmp_path / "all.unfinished.jsonl").exists()
 
 
 def test_a_time_is_said_in_words() -> None:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
+import weakref
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import lineal
 from lineal.errors import InputError, LinealError, OptionError, OutputError, ResultError
 from lineal.jobs import drive, folder, plan
 from lineal.jobs.job import Job, job, read
-from lineal.jobs.worker import Worker
-from tests import tiny_job
+from lineal.jobs.worker import Receipt, Worker
+from tests import tiny_job, tiny_lm
+from tests.test_pairs import encoder
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +45,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Job]:
         ({"workers": 0}, "at least 1"),
         ({"input": []}, "input is empty"),
         ({"format": "cvs"}, "did you mean 'csv'"),
+        ({"out": "s3://bucket/out"}, "a folder on disk"),
         ({"rule": "gaus:3"}, "gauss"),
         ({"engine": "rai"}, "did you mean 'ray'"),
         ({"text": "a", "messages": "b"}, "one of the two"),
@@ -255,3 +261,75 @@ def test_what_runs_out_of_memory_is_a_row(tmp_path: Path, monkeypatch: pytest.Mo
     receipt = worker.write(made, 0, Path(asked.out))
     assert receipt.failed == {"MemoryError": 1}
     assert receipt.explained == 7
+
+
+def saved_decoder(folder: Path) -> str:
+    made = tiny_lm.llama(torch.float32, limit=64)
+    made.module.save_pretrained(folder)
+    made.tokenizer.save_pretrained(folder)
+    return str(folder)
+
+
+def ran(folder: Path, model: str, rows: list[dict[str, Any]], **asked: Any) -> list[Any]:
+    """Run a job over rows and return the records of its results, in order."""
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    how = {"model": model, "input": str(folder / "rows.jsonl"), "out": str(folder / "out"), "workers": 1, "device": "cpu", "tol": 0.05}
+    drive.run(job(how | asked))
+    return list(lineal.read_results(folder / "out").records())
+
+
+def test_a_job_of_pairs_gives_what_explain_pair_gives(tmp_path: Path) -> None:
+    encoder().save(str(tmp_path / "model"))
+    rows = [{"a": "the film was good", "b": "a good plot"}, {"a": "the end", "b": ""}, {"a": "bad acting", "b": "the acting was bad"}]
+    first, empty, last = ran(tmp_path, str(tmp_path / "model"), rows, do="pair", text="a", second="b")
+    for found, row in ((first, rows[0]), (last, rows[2])):
+        alone = lineal.explain_pair(lineal.load(str(tmp_path / "model"), device="cpu"), row["a"], row["b"], tol=0.05)
+        assert found.matrix == pytest.approx(alone.matrix, abs=1e-6)
+    assert isinstance(empty, lineal.Failure)
+
+
+def test_a_job_of_generations_gives_what_explain_generation_gives(tmp_path: Path) -> None:
+    model = saved_decoder(tmp_path / "model")
+    (found,) = ran(tmp_path, model, [{"text": "the film was"}], do="generate", max_new_tokens=2)
+    alone = lineal.explain_generation(lineal.load(model, device="cpu"), "the film was", 2, tol=0.05)
+    assert (found.steps, found.targets) == (alone.steps, alone.targets)
+    assert found.scores == pytest.approx(alone.scores, abs=1e-6)
+
+
+def test_a_job_of_chats_reads_them_as_lists_and_as_json(tmp_path: Path) -> None:
+    model = saved_decoder(tmp_path / "model")
+    chat = [{"role": "user", "content": "the film was"}]
+    rows = [{"said": chat}, {"said": json.dumps(chat)}, {"said": "no json"}]
+    first, second, broken = ran(tmp_path, model, rows, messages="said", target="next")
+    alone = lineal.explain(lineal.load(model, device="cpu"), lineal.prompts.Chat(chat), "next", tol=0.05)
+    for found in (first, second):
+        assert found.tokens == alone.tokens
+        assert found.scores == pytest.approx(alone.scores, abs=1e-6)
+    assert "no JSON" in broken.message
+
+
+def test_a_job_enters_a_layer(tmp_path: Path) -> None:
+    model = tiny_job.model(tmp_path / "model")
+    (found,) = ran(tmp_path, model, [{"text": "the plot was good"}], layer=1)
+    alone = lineal.explain(lineal.load(model, device="cpu"), "the plot was good", layer=1, tol=0.05)
+    assert found.scores == pytest.approx(alone.scores, abs=1e-6)
+
+
+def test_who_lets_others_work_holds_no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, made, alive = tiny_job.small(tmp_path, 16, workers=2), [], []
+
+    class Seen(Worker):
+        def __init__(self, job: Job) -> None:
+            super().__init__(job)
+            made.append(weakref.ref(self))
+
+    def others(*_: Any) -> Iterator[Receipt]:
+        gc.collect()
+        alive.append(made[0]() is not None)
+        yield from ()
+
+    monkeypatch.setattr(drive, "Worker", Seen)
+    monkeypatch.setattr(drive.processes, "run", others)
+    with pytest.raises(ResultError, match="lacks 2 of 2 shards"):
+        drive.run(asked)
+    assert alive == [False]

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from lineal.cli.console import NOT_CONVERGED, print_json, say, working
 from lineal.cli.options import Delivery
-from lineal.errors import OptionError
+from lineal.errors import InputError, OptionError
 from lineal.files import write_whole
 from lineal.records.attribution import Attribution
 from lineal.records.base import Record
@@ -52,6 +52,9 @@ def kept(out: Path | None, total: int) -> Iterator[Callable[[T], T]]:
 
     try:
         yield keep
+    except typer.Exit:  # all was delivered; what it is worth is the exit code
+        path.unlink(missing_ok=True)
+        raise
     except BaseException:
         if done:
             say(f"{done} of {total} texts were finished; they are in {path}, for lineal show or lineal.load_results", err=True)
@@ -69,11 +72,20 @@ def examined(texts: Sequence[Any], examine: Callable[[Any], Any], quiet: bool = 
     """Examine each text, print the checks below its name (on standard error if `quiet`), and return them as panels for a page."""
     from lineal.views import trust_panel, trust_text
 
-    with working("Examining the explanation …"):
-        found = [examine(text) for text in texts]
-    for i, checks in enumerate(found):
-        say("\n".join([*names[i : i + 1], trust_text(checks)]), err=quiet)
-    return [trust_panel(checks) for checks in found]
+    panels: list[Any] = []
+    for i, text in enumerate(texts):
+        try:
+            with working("Examining the explanation …"):
+                checks = examine(text)
+        except InputError as error:  # of several, the others are examined, and what was explained is delivered
+            if len(texts) == 1:
+                raise
+            said, panel = f"not examined: {error}", ""
+        else:
+            said, panel = trust_text(checks), trust_panel(checks)
+        say("\n".join([*names[i : i + 1], said]), err=quiet)
+        panels.append(panel)
+    return panels
 
 
 def write_page(path: Path, records: Sequence[Attribution], **how: Any) -> None:

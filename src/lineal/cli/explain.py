@@ -91,8 +91,8 @@ def explain(
                 quiet=delivery.as_json,
             )
             panels = [checks[i] for i in order]
-    delivered = [done[i] for i in order]
-    deliver.deliver(delivered if file is not None else delivered[0], delivery, panels)
+        delivered = [done[i] for i in order]
+        deliver.deliver(delivered if file is not None else delivered[0], delivery, panels)
     if failed:
         raise typer.Exit(console.FAILED)
 

@@ -72,7 +72,9 @@ def run(job: Job, watch: Watch | None = None, redo: bool = False) -> dict[str, A
         folders.refuse(found, folder)
         watch.planned(plan, sum(map(plan.size, found.done)))
         if found.open:
-            for receipt in _engine(job, worker, plan, found.open, folder, watch):
+            receipts = _engine(job, worker, plan, found.open, folder, watch)
+            del worker  # where others do the work, they have models of their own
+            for receipt in receipts:
                 watch.shard(receipt)
         return folders.succeed(plan, folder)
 
@@ -93,14 +95,11 @@ def _engine(job: Job, worker: Worker, plan: Plan, todo: Iterable[int], folder: P
     if job.engine == "ray":
         from lineal.jobs import on_ray
 
-        del worker
         return on_ray.run(job, plan, open, folder)
     many = min(processes.usual(worker.model.device.type) if job.workers is None else job.workers, len(open))
     if many == 1:
         return (worker.write(plan, number, folder, watch.row) for number in open)
-    device = worker.model.device.type
-    del worker  # each process has a model of its own
-    return processes.run(job, open, folder, many, watch.row, watch.said, device)
+    return processes.run(job, open, folder, many, watch.row, watch.said, worker.model.device.type)
 
 
 @contextmanager

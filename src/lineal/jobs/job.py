@@ -95,6 +95,10 @@ class Job:
         check_fields(self)
         if not self.input:
             raise OptionError("input is empty; name a file, a folder or a glob")
+        if "://" in self.out:
+            raise OptionError(
+                f"out is {self.out}; results are written to a folder on disk, so give one, and copy it when _SUCCESS is there"
+            )
         if self.format is not None and self.format not in FORMATS:
             raise OptionError(unknown("format", self.format, FORMATS))
         if self.shard < 1:

@@ -12,6 +12,11 @@ from lineal.records.base import Count, Number, Record
 _STRICT = ConfigDict(extra="forbid")
 
 
+def surely(low: float, high: float) -> float:
+    """Return the end of an interval that lies nearer to 0, or 0 where it holds 0: what is there at least."""
+    return low if low > 0 else high if high < 0 else 0.0
+
+
 @dataclass(frozen=True, config=_STRICT)
 class Mean:
     """A mean over texts. texts: how many different ones. low, high: its 95 % interval. sd: the standard deviation over texts."""
@@ -41,8 +46,8 @@ class WordEffect:
 
     @property
     def surely(self) -> float:
-        """The end of the interval that lies nearer to 0, or 0 where it holds 0: what the word adds at least."""
-        return self.low if self.low > 0 else self.high if self.high < 0 else 0.0
+        """What the word adds at least."""
+        return surely(self.low, self.high)
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -61,8 +66,8 @@ class WordDifference:
 
     @property
     def surely(self) -> float:
-        """The end of the interval that lies nearer to 0, or 0 where it holds 0."""
-        return self.low if self.low > 0 else self.high if self.high < 0 else 0.0
+        """What the groups differ by at least."""
+        return surely(self.low, self.high)
 
 
 @dataclass(frozen=True, config=_STRICT)

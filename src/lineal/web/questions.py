@@ -579,6 +579,6 @@ QUESTIONS: dict[str, Question] = {
             _comparison,
             SETTINGS,
         ),
-        Question("trust", "Trust", "May this explanation be trusted? Five checks.", EVERYTHING, _about, _trust),
+        Question("trust", "Trust", "May this explanation be trusted?", EVERYTHING, _about, _trust),
     )
 }
