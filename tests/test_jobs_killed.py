@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,11 @@ def begun(asked: Job) -> subprocess.Popen[bytes]:
 
 def beneath(process: int) -> list[int]:
     """Return the processes that a process has started and that explain."""
-    found = Path(f"/proc/{process}/task/{process}/children").read_text().split()
-    return [int(one) for one in found if b"spawn_main" in Path(f"/proc/{one}/cmdline").read_bytes()]
+    found = []
+    with suppress(OSError):  # what has ended meanwhile is none
+        for one in Path(f"/proc/{process}/task/{process}/children").read_text().split():
+            found += [int(one)] * (b"spawn_main" in Path(f"/proc/{one}/cmdline").read_bytes())
+    return found
 
 
 def same(found: dict[Any, tuple[Any, ...]], wanted: dict[Any, tuple[Any, ...]]) -> None:
@@ -76,8 +80,7 @@ def test_killed_workers_are_replaced(tmp_path: Path, undisturbed: dict[Any, tupl
     driver, killed, most = begun(asked), 0, time.monotonic() + 200
     while driver.poll() is None and killed < 2 and time.monotonic() < most:
         time.sleep(draw.random())
-        there = beneath(driver.pid) if Path(asked.out, "part-000000.parquet").exists() else []
-        if there and driver.poll() is None:
+        if there := beneath(driver.pid):
             os.kill(draw.choice(there), signal.SIGKILL)
             killed += 1
     said = driver.communicate()[1].decode()
@@ -141,6 +144,23 @@ def test_what_kills_every_worker_ends_the_run_and_names_the_shard(tmp_path: Path
         drive.run(asked, drive.Watch(row=kill, said=said.append))
     assert any("the shard is done again" in line for line in said)
     assert drive.run(asked)["rows"] == 40
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_before_it_hears_of_its_next_shard_is_replaced(tmp_path: Path, undisturbed: dict[Any, tuple[Any, ...]]) -> None:
+    asked, said = tiny_job.small(tmp_path, ROWS, workers=2), list[str]()
+
+    def kill(receipt: Any) -> None:
+        if not said:  # the driver has its receipt, and has sent no other shard yet
+            killed = beneath(os.getpid())
+            for one in killed:
+                os.kill(one, signal.SIGKILL)
+            while any(Path(f"/proc/{one}/stat").read_text().split()[2] != "Z" for one in killed):
+                time.sleep(0.01)
+
+    drive.run(asked, drive.Watch(shard=kill, said=said.append))
+    assert any("the shard is done again" in line for line in said)
+    same(tiny_job.found(asked.out), undisturbed)
 
 
 @pytest.mark.slow

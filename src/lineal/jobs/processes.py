@@ -6,6 +6,7 @@ import os
 import signal
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
@@ -58,7 +59,8 @@ def run(
 
     def given(one: _Process) -> None:
         one.shard = left.popleft() if left else None
-        one.line.send(one.shard)
+        with suppress(OSError):  # it has died meanwhile, which its line says next
+            one.line.send(one.shard)
 
     working = {place: begun(place) for place in range(many)}
     try:
