@@ -19,7 +19,7 @@ from lineal.cli.main import app as commands
 from lineal.cli.main import main
 from lineal.errors import OptionError
 from lineal.records.load import load_result
-from lineal.web import api, questions
+from lineal.web import api, asking, questions
 from lineal.web.app import application
 from lineal.web.guard import MOST_BYTES
 from lineal.web.jobs import BusyError, Job, Jobs, Models
@@ -278,7 +278,7 @@ def test_what_is_cancelled_twice_leaves_nothing(jobs: Jobs) -> None:
 
 
 def test_time_is_bounded() -> None:
-    jobs = Jobs(Models(("classifier",), (), made), questions.Limits(seconds=-1.0))
+    jobs = Jobs(Models(("classifier",), (), made), asking.Limits(seconds=-1.0))
     job = ended(jobs, jobs.ask("classifier", "label", {"text": "a good film", "tol": 0.001}))
     assert job.record is not None
     assert job.record.stop is lineal.Stop.STOPPED  # type: ignore[attr-defined]
@@ -287,7 +287,7 @@ def test_time_is_bounded() -> None:
 
 def test_a_model_that_fails_stops_nobody_else(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = questions.QUESTIONS["label"]
-    monkeypatch.setitem(questions.QUESTIONS, "label", questions.Question(**{**vars(broken), "ask": lambda *_: 1 / 0}))
+    monkeypatch.setitem(questions.QUESTIONS, "label", asking.Question(**{**vars(broken), "ask": lambda *_: 1 / 0}))
     job = ended(jobs, jobs.ask("classifier", "label", GOOD))
     assert "ZeroDivisionError" in job.error
     monkeypatch.undo()

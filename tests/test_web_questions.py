@@ -13,7 +13,7 @@ import lineal
 from lineal.errors import InputError, OptionError, TooLongError
 from lineal.methods import METHODS
 from lineal.records.base import Record
-from lineal.web import questions
+from lineal.web import asking, questions
 from tests import tiny, tiny_lm
 from tests.families import FAMILIES
 
@@ -32,7 +32,7 @@ def models() -> dict[str, Any]:
     return made | {"tagger": lineal.load(tagger, words), "reader": lineal.load(reader, words), "masked": lineal.load(masked, words)}
 
 
-def examples(question: questions.Question, model: Any) -> dict[str, Any]:
+def examples(question: asking.Question, model: Any) -> dict[str, Any]:
     return {field.name: field.example for field in questions.fields(question, model) if field.example}
 
 
@@ -110,4 +110,4 @@ def test_no_field_is_called_as_what_a_form_sends_beside_it() -> None:
 
 
 def test_the_limits_are_said_in_sentences() -> None:
-    assert all(any(str(n) in said for said in questions.LIMITS.sentences) for n in (20_000, 512, 50, 24, 300))
+    assert all(any(str(n) in said for said in asking.LIMITS.sentences) for n in (20_000, 512, 50, 24, 300))

@@ -48,8 +48,8 @@ def serve(
     from lineal.models import ALIASES
     from lineal.web.app import first_address
     from lineal.web.app import serve as run
+    from lineal.web.asking import Limits
     from lineal.web.jobs import Jobs, Models
-    from lineal.web.questions import Limits
 
     names = models or [name for name, alias in ALIASES.items() if alias.installed()]
     if not names:

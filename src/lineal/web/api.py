@@ -14,6 +14,7 @@ from starlette.routing import Route
 from lineal import __version__
 from lineal.errors import InputError, LinealError
 from lineal.web import questions
+from lineal.web.asking import Question
 from lineal.web.jobs import BusyError, Job, Jobs
 
 
@@ -99,7 +100,7 @@ async def asked(request: Request) -> Response:
     return JSONResponse({"questions": [described(question, model) for question in questions.offered(model)]})
 
 
-def described(question: questions.Question, model: Any) -> dict[str, Any]:
+def described(question: Question, model: Any) -> dict[str, Any]:
     """Return a question with its fields, as plain values."""
     fields = [
         {

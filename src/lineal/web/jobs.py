@@ -18,7 +18,7 @@ from lineal.errors import LinealError, OptionError, unknown
 from lineal.models import TextModel, load
 from lineal.records.base import Record
 from lineal.web import questions
-from lineal.web.questions import LIMITS, Given, Limits
+from lineal.web.asking import LIMITS, Given, Limits
 
 State = Literal["waiting", "working", "done", "failed"]
 TYPED = 2

@@ -18,6 +18,7 @@ from lineal.models import TextModel
 from lineal.views.media.html import asset
 from lineal.visible import visible
 from lineal.web import questions
+from lineal.web.asking import Question
 from lineal.web.jobs import Job, Jobs
 
 WIDE, HIGH = 600, 120
@@ -28,7 +29,7 @@ def form(
     jobs: Jobs,
     name: str,
     model: TextModel,
-    question: questions.Question,
+    question: Question,
     given: Mapping[str, Any],
     job: Job | None,
     error: str,
