@@ -120,6 +120,18 @@ def test_intervals_of_differences_hold_the_difference() -> None:
     assert 0.94 < ((low < 0.3) & (high > 0.3)).mean() < 0.96
 
 
+def test_views_call_nothing_sure_that_chance_explains(tmp_path: Path) -> None:
+    found = lineal.summary(folder(tmp_path, texts(300, 11), {"party": "string"}), by="party")
+    (target,) = found.targets
+    assert target.between is not None
+    assert any(word.surely for word in target.groups[0].words)  # by its interval alone one would be called so
+    assert min(word.q for word in (*target.groups[0].words, *target.between.words)) > 0.05
+    said = to_text(found)
+    assert "No word surely pushes POSITIVE" in said
+    assert "none surely differs" in said
+    assert "Words that push" not in said
+
+
 def test_of_one_text_nothing_is_known() -> None:
     low, high, p = means(np.array([1.0, 3.0]), np.array([2.0, 2.0]), np.array([0.0, 0.0]))
     assert (low[0], high[0], p[0]) == (-np.inf, np.inf, 1.0)

@@ -60,8 +60,8 @@ def table(found: Summary, by: By = "word") -> Table:
 
 
 def strongest(words: Iterable[WordEffect], sign: int, most: int = SHOWN) -> list[WordEffect]:
-    """Return the words that push surely up (sign 1) or down (−1), by what they add at least, the surest first."""
-    return [word for word in words if sign * word.surely > 0][:most]
+    """Return the words that push surely up (sign 1) or down (−1), which many words at once have to show by q: the surest first."""
+    return [word for word in words if sign * word.surely > 0 and word.q <= SURE][:most]
 
 
 def _finding(target: TargetSummary) -> tuple[Piece, ...]:
@@ -94,7 +94,7 @@ def _blocks(found: Summary, target: TargetSummary) -> Iterable[Block]:
     if len(target.groups) > 1:
         yield _groups(target.groups, f"By {one_line(found.by or '')}{of} ({unit})")
     if target.between is not None:
-        yield _between(target.between, f"{one_line(target.between.a)} against {one_line(target.between.b)}{of} ({unit})")
+        yield from _between(target.between, of, unit)
     if any(target.places):
         tenths = [(f"{10 * i}–{10 * i + 10} %", percent(part)) for i, part in enumerate(target.places)]
         spans = [(0.0, part, part) for part in target.places]
@@ -124,13 +124,14 @@ def _groups(groups: Sequence[Group], title: str) -> Block:
     return Block(heads, rows, title, names=3, spans=[_span(group.f) for group in groups])
 
 
-def _between(found: Between, title: str) -> Block:
+def _between(found: Between, of: str, unit: str) -> Iterable[Block]:
+    """Yield two tables, since the whole text moves F on another scale than a word."""
     a, b = _named(found.a), _named(found.b)
-    shown = [w for w in found.words if w.surely][: 2 * SHOWN] or list(found.words[:SHOWN])
+    whole = (f"{a} − {b}", f"{found.f.texts:,}", signed(found.f.mean), _range(found.f.low, found.f.high), _q(found.p))
+    yield Block(("groups", "texts", "difference of mean F", "95 % interval", "p"), [whole], f"{a} against {b}, the whole text{of} ({unit})")
+    sure = [w for w in found.words if w.q <= SURE]
+    shown = (sure or found.words)[: 2 * SHOWN]
     rows = [
-        ("F of the whole text", f"{found.f.texts:,}", "", "", signed(found.f.mean), _range(found.f.low, found.f.high), f"p {_q(found.p)}")
-    ]
-    rows += [
         (
             one_line(w.word),
             f"{w.texts[0]:,} / {w.texts[1]:,}",
@@ -143,7 +144,9 @@ def _between(found: Between, title: str) -> Block:
         for w in shown
     ]
     heads = ("word", "texts", f"adds in {a}", f"adds in {b}", "difference", "95 % interval", "q")
-    return Block(heads, rows, title, spans=[_span(found.f), *((w.low, w.difference, w.high) for w in shown)])
+    spans = [(w.low, w.difference, w.high) for w in shown]
+    said = "the words that surely differ" if sure else "word by word: none surely differs"
+    yield Block(heads, rows, f"{a} against {b}, {said}{of} ({unit})", spans=spans)
 
 
 def _tally(found: Summary) -> Block:
